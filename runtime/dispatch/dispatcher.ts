@@ -1,0 +1,73 @@
+/**
+ * The port that gateways call: one call, one state read, and what is known of the host and its cluster.
+ * The host (runtime/host.ts) is its one production adapter.
+ */
+import type { Member } from '../../placement/membership.ts'
+
+export interface CallRequest {
+  readonly type: string
+  readonly id: string
+  readonly method: string
+  /** Owned by the callee from here on. */
+  readonly args: readonly unknown[]
+  /** Milliseconds from now; the host's `callTimeout` when absent. */
+  readonly timeoutMs?: number | undefined
+  /** Aborting cancels the call: removed if it has not started, its turn's `ctx.signal` aborted if it has. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CallReply {
+  /** What the method returned; an AsyncIterable for an async generator (its `return()` ends the stream at the actor). */
+  readonly value: unknown
+  /** Id of the host that ran it. */
+  readonly host: string
+  /** Epoch of the shard there. */
+  readonly epoch: number
+}
+
+export interface HostStatus {
+  readonly id: string
+  readonly incarnation: string
+  readonly address: string
+  readonly http: string
+  readonly types: readonly string[]
+  readonly weight: number
+  /** 'unreachable' when it did not answer in time. */
+  readonly phase: 'starting' | 'serving' | 'draining' | 'stopped' | 'unreachable'
+  readonly tableVersion: number
+  /** Owned shards by type. */
+  readonly shards: Readonly<Record<string, number>>
+  /** Live activations by type. */
+  readonly activations: Readonly<Record<string, number>>
+}
+
+export interface ClusterStatus {
+  readonly tableVersion: number
+  readonly placement: 'connected' | 'disconnected' | 'standalone'
+  readonly store: string
+  readonly hosts: readonly HostStatus[]
+}
+
+export interface ActorLocation {
+  readonly shard: number
+  readonly member: Member | undefined
+  readonly epoch: number | undefined
+}
+
+export interface Dispatcher {
+  /**
+   * Calls a method of an actor, wherever it lives.
+   * Rejects with a TroupeError, or with the author's ActorError (rebuilt when it came from another host).
+   */
+  call(request: CallRequest): Promise<CallReply>
+  /** A public field or a storage key of an actor, after every commit it could show (P3); value undefined when absent. */
+  readState(type: string, id: string, key: string): Promise<CallReply>
+  /** This host alone; answers at once. */
+  hostStatus(): HostStatus
+  /** This host's table and every member's own answer, each asked within `timeoutMs`. */
+  clusterStatus(timeoutMs: number): Promise<ClusterStatus>
+  /** Where an actor belongs by the present table. @throws BAD_REQUEST · UNKNOWN_TYPE */
+  locate(type: string, id: string): ActorLocation
+  /** Why the host cannot serve now, or an empty list. */
+  notReady(): readonly string[]
+}

@@ -1,0 +1,98 @@
+/**
+ * The port to durable actor state. Adapters: memory, LMDB, Redis; one conformance suite binds them all.
+ *
+ * What an adapter stores of an actor: one `head` (opaque bytes, its small fields) with a `version`, and any number of
+ * `entries` (name → opaque bytes: large fields and storage keys), loaded on demand.
+ *
+ * What it promises:
+ * - **Fence (P4).** A commit is applied if and only if the claim of its (type, shard) still equals the commit's
+ *   (epoch, nonce), checked in the same atomic step as the write. A late write of a fenced owner can never land.
+ * - **Claims.** `stored epoch < mine` raises the claim; equal epoch and equal nonce is 'ok' again (idempotent); a
+ *   higher stored epoch, or the same epoch with another nonce, is refused. Claims never go down.
+ * - **Atomic commits.** All parts of one ActorWrite are applied together or not at all, and are durable (fsynced, or as
+ *   durable as the store gets) when 'ok' is returned. Writes of one batch are independent of each other.
+ * - **Results are values.** A refusal is not an exception. 'unknown' means that the store may or may not have applied
+ *   the write, now or later; the caller must resolve it. Loads and claims, which change nothing that matters, throw
+ *   STORE_UNAVAILABLE when the store does not answer in time.
+ * - Keys are length-safe: no two (type, id, name) share a key, whatever characters they hold.
+ */
+
+export interface ShardKey {
+  readonly type: string
+  readonly shard: number
+}
+
+export interface ActorAddress extends ShardKey {
+  readonly id: string
+}
+
+/** The right to write in a shard: the table version at which it was given, and who got it. */
+export interface Claim extends ShardKey {
+  /** Positive safe integer. */
+  readonly epoch: number
+  /** The owner's incarnation. */
+  readonly nonce: string
+}
+
+export type ClaimResult = { readonly outcome: 'ok' } | { readonly outcome: 'refused'; readonly epoch: number; readonly nonce: string }
+
+export interface StoredActor {
+  /** Counts the commits of this actor; 1 after the first. */
+  readonly version: number
+  readonly head: Uint8Array
+}
+
+/** What some turns of one actor left to store. */
+export interface ActorWrite extends ActorAddress {
+  readonly epoch: number
+  readonly nonce: string
+  /** The version that the store must hold now, 0 for an actor that is not stored. Otherwise: 'conflict'. */
+  readonly previous: number
+  /** The new head; it replaces the old one. The stored version becomes `previous + 1`. */
+  readonly head: Uint8Array
+  /** Entries to write (bytes) or remove (null). */
+  readonly entries?: readonly (readonly [name: string, value: Uint8Array | null])[]
+}
+
+/**
+ * ok: durable. duplicate: this very write (same epoch, nonce and version) is already stored. fenced: the claim is
+ * another's; nothing written. conflict: another version is stored; nothing written. unknown: no answer.
+ */
+export type CommitResult = 'ok' | 'duplicate' | 'fenced' | 'conflict' | 'unknown'
+
+export interface EntryPage {
+  /** Sorted by name, code unit order of UTF-8. */
+  readonly entries: readonly (readonly [name: string, value: Uint8Array])[]
+  /** True when more follow after the last one. */
+  readonly more: boolean
+}
+
+export interface ActorPage {
+  readonly ids: readonly string[]
+  /** Pass it to the next call; undefined at the end. */
+  readonly cursor: string | undefined
+}
+
+export interface ActorStore {
+  /** For logs: `lmdb:./data`, without secrets. */
+  readonly name: string
+  /** False when only this process can reach it (`memory:`). */
+  readonly shared: boolean
+  /** When the group commit flushes: at the end of the promise jobs (a store that answers at once) or of the tick. */
+  readonly flushAt: 'jobs' | 'tick'
+  /** @throws STORE_OPEN_FAILED with the reason and the remedy, within 10 s. */
+  open(): Promise<void>
+  close(): Promise<void>
+  /** One result a claim, in order. @throws STORE_UNAVAILABLE */
+  claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]>
+  /** One result an actor, in order; undefined where nothing is stored. @throws STORE_UNAVAILABLE */
+  load(actors: readonly ActorAddress[]): Promise<readonly (StoredActor | undefined)[]>
+  /** Named entries of one actor, in order. @throws STORE_UNAVAILABLE */
+  loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
+  /** Entries whose name starts with `prefix`, after the name `after`, at most `limit`. @throws STORE_UNAVAILABLE */
+  listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage>
+  /** One result a write, in order. No two writes of a batch are for the same actor. Never throws. */
+  commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]>
+  /** Stored ids of a type, in no particular order, each once if nothing changes meanwhile. @throws STORE_UNAVAILABLE */
+  list(type: string, cursor: string | undefined, limit: number): Promise<ActorPage>
+}
