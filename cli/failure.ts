@@ -1,0 +1,54 @@
+/**
+ * How a command ends when it fails: one line `troupe: CODE: message` on standard error, and the exit code.
+ *
+ * Exit codes: 0 all went well · 1 it failed while running · 2 it was called wrongly (flags, arguments, URLs).
+ * Stacks are for people who ask for them: `--log-level debug`.
+ */
+import { TroupeError, messageOf } from '../core/errors.ts'
+
+export const EXIT_OK = 0
+export const EXIT_FAILED = 1
+export const EXIT_USAGE = 2
+
+interface Coded {
+  readonly code?: unknown
+  readonly executed?: unknown
+  readonly retryable?: unknown
+}
+
+const codeOf = (error: unknown): string => {
+  const code = typeof error === 'object' && error !== null ? (error as Coded).code : undefined
+  return typeof code === 'string' ? code : 'INTERNAL'
+}
+
+const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim()
+
+/** `troupe: CODE: message`, without a line break. Errors that are not ours and have no code count as INTERNAL. */
+export const failureLine = (error: unknown): string => `troupe: ${codeOf(error)}: ${oneLine(messageOf(error))}`
+
+/** The same for a failed call, with what is proved about it: `(executed: no, retryable: yes)`. */
+export function callFailureLine(error: unknown): string {
+  const { executed, retryable } = (typeof error === 'object' && error !== null ? error : {}) as Coded
+  const facts = [
+    executed === undefined ? '' : `executed: ${String(executed)}`,
+    retryable === undefined ? '' : `retryable: ${retryable === true ? 'yes' : 'no'}`,
+  ].filter(f => f !== '')
+  return failureLine(error) + (facts.length === 0 ? '' : ` (${facts.join(', ')})`)
+}
+
+/** 2 for what the user can mend in the command itself, else 1. */
+export const exitCodeOf = (error: unknown): number => (TroupeError.is(error, 'BAD_OPTION') ? EXIT_USAGE : EXIT_FAILED)
+
+/** Prints `error`, tells its code to a supervisor (`troupe dev`) if there is one, and returns the exit code. */
+export function reportFailure(error: unknown, options: { debug: boolean }): number {
+  process.send?.({ failed: codeOf(error) })
+  process.stderr.write(`${failureLine(error)}\n`)
+  if (options.debug && error instanceof Error) process.stderr.write(`${error.stack}\n${causes(error)}`)
+  return exitCodeOf(error)
+}
+
+function causes(error: Error): string {
+  let text = ''
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) text += `caused by: ${cause.stack}\n`
+  return text
+}

@@ -1,0 +1,107 @@
+/**
+ * `troupe host`: one process that runs the actors of app files, in a cluster (`--placement`) or alone.
+ *
+ * It logs one line `ready` with its addresses when it serves, and drains on SIGTERM (service-life.ts).
+ */
+import type { Command, Option } from 'commander'
+import { openLogger } from '../core/logger.ts'
+import { grpcGateway } from '../gateway/grpc.ts'
+import { httpGateway } from '../gateway/http.ts'
+import type { Gateway } from '../runtime/gateway.ts'
+import { createHost } from '../runtime/host.ts'
+import { loadApps } from './app-loader.ts'
+import {
+  flag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId, readNumber, readPort, readPortOrOff, storeFlag, type LogFlags,
+} from './flags.ts'
+import { serve } from './service-life.ts'
+
+/** Beyond the drain itself: leaving the cluster, last commits, closing doors. */
+const STOP_SLACK_MS = 15_000
+
+interface HostFlags extends LogFlags {
+  readonly placement?: string[]
+  readonly port: number
+  readonly listen: string
+  readonly httpPort: number | 'off'
+  readonly grpcPort: number | 'off'
+  readonly store: string
+  readonly hostId?: string
+  readonly weight: number
+  readonly namespace: string
+  readonly shardBits: number
+  readonly callTimeout: number
+  readonly drainTimeout: number
+  readonly joinTimeout: number
+}
+
+/** Flags that `troupe dev` hands on. */
+export const servingFlags = (): Option[] => [
+  flag('--listen <address>', 'address that all ports bind to').default('127.0.0.1'),
+  flag('--http-port <port>', 'HTTP door; 0: chosen by the system, off: none').default(3500).argParser(readPortOrOff),
+  flag('--grpc-port <port>', 'gRPC door; 0: chosen by the system, off: none').default(50001).argParser(readPortOrOff),
+  storeFlag('lmdb:./.troupe'),
+  namespaceFlag(),
+  flag('--shard-bits <bits>', 'log2 of the shards a type has; the same on all hosts').default(10).argParser(readNumber(0, 14, true)),
+  flag('--call-timeout <duration>', 'how long a call may take when the caller says nothing').default(30_000, '30s').argParser(readDuration),
+  flag('--drain-timeout <duration>', 'how long running turns may go on when the host stops').default(2_000, '2s').argParser(readDuration),
+  ...logFlags(),
+]
+
+const clusterFlags = (): Option[] => [
+  flag('--placement <addresses>', 'HOST:PORT[,HOST:PORT…] of placement services; without it the host is alone').argParser(readAddresses),
+  flag('--port <port>', 'port for other hosts; 0: chosen by the system').default(0).argParser(readPort),
+  flag('--host-id <name>', 'name of this host, unique in the cluster (default: made up)').argParser(readHostId),
+  flag('--weight <number>', 'relative capacity').default(1).argParser(readNumber(0.01, 1000)),
+  flag('--join-timeout <duration>', 'how long to look for a placement service').default(30_000, '30s').argParser(readDuration),
+]
+
+const examples = `
+Examples:
+  troupe host app.ts                                        alone, on LMDB in ./.troupe
+  troupe host account.ts counter.ts --store redis://127.0.0.1:6379 --placement 10.0.0.1:50005,10.0.0.2:50005
+  troupe host app.ts --host-id b --placement 127.0.0.1:50005 --http-port 0 --grpc-port off`
+
+export function addHostCommand(program: Command): void {
+  const command = program.command('host')
+    .description('Run the actors that app files export, in a cluster or alone.')
+    .argument('<app...>', 'files whose exported classes that extend Actor are hosted')
+    .addHelpText('after', examples)
+    .action((apps: string[], flags: HostFlags) => host(apps, flags))
+  for (const option of [...clusterFlags(), ...servingFlags()]) command.addOption(option)
+}
+
+async function host(apps: readonly string[], flags: HostFlags): Promise<void> {
+  const root = openLogger(flags.logLevel, flags.logFormat)
+  const log = flags.hostId === undefined ? root : root.child({ hostId: flags.hostId })
+  await serve({
+    log,
+    stopTimeoutMs: flags.drainTimeout + STOP_SLACK_MS,
+    start: async () => {
+      const actors = await loadApps(apps)
+      const running = await createHost({
+        actors,
+        store: flags.store,
+        placement: flags.placement ?? [],
+        ...(flags.hostId === undefined ? {} : { hostId: flags.hostId }),
+        listen: { host: flags.listen, port: flags.port },
+        gateways: gatewaysOf(flags),
+        weight: flags.weight,
+        shardBits: flags.shardBits,
+        namespace: flags.namespace,
+        callTimeout: flags.callTimeout,
+        joinTimeout: flags.joinTimeout,
+        drainTimeout: flags.drainTimeout,
+        log,
+      })
+      log.info({ ...(flags.hostId === undefined ? { hostId: running.id } : {}), ...running.addresses }, 'ready')
+      return { stop: () => running.stop(), ended: running.stopped }
+    },
+  })
+}
+
+function gatewaysOf(flags: HostFlags): Gateway[] {
+  const gateways: Gateway[] = []
+  if (flags.httpPort !== 'off') gateways.push(httpGateway({ host: flags.listen, port: flags.httpPort }))
+  if (flags.grpcPort !== 'off') gateways.push(grpcGateway({ host: flags.listen, port: flags.grpcPort }))
+  return gateways
+}

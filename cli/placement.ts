@@ -1,0 +1,62 @@
+/**
+ * `troupe placement`: the placement service alone in a process. It keeps the table of which host owns which shard, and
+ * runs no actors; hosts go on serving while it is away (P9).
+ */
+import type { Command } from 'commander'
+import { SystemClock } from '../core/clock.ts'
+import { openLogger } from '../core/logger.ts'
+import { SystemRandom } from '../core/random.ts'
+import { startPlacement } from '../placement/placement-server.ts'
+import { openStores } from '../stores/open-store.ts'
+import { flag, logFlags, namespaceFlag, readPort, storeFlag, type LogFlags } from './flags.ts'
+import { serve } from './service-life.ts'
+
+const STOP_TIMEOUT_MS = 10_000
+
+interface PlacementFlags extends LogFlags {
+  readonly host: string
+  readonly port: number
+  readonly store: string
+  readonly namespace: string
+}
+
+const examples = `
+Examples:
+  troupe placement --store lmdb:./data
+  troupe placement --host 0.0.0.0 --port 50005 --store redis://10.0.0.9:6379`
+
+export function addPlacementCommand(program: Command): void {
+  const command = program.command('placement')
+    .description('Run the placement service, which says which host owns which shard.')
+    .addHelpText('after', examples)
+    .action((flags: PlacementFlags) => placement(flags))
+  const options = [
+    flag('--port <port>', 'port for hosts; 0: chosen by the system').default(50005).argParser(readPort),
+    flag('--host <address>', 'address to bind').default('127.0.0.1'),
+    storeFlag('lmdb:./.troupe'),
+    namespaceFlag(),
+    ...logFlags(),
+  ]
+  for (const option of options) command.addOption(option)
+}
+
+async function placement(flags: PlacementFlags): Promise<void> {
+  const log = openLogger(flags.logLevel, flags.logFormat)
+  await serve({
+    log,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+    start: async () => {
+      const clock = new SystemClock()
+      const random = new SystemRandom()
+      const stores = await openStores(flags.store, { namespace: flags.namespace, clock, log })
+      const server = await startPlacement({ host: flags.host, port: flags.port, clusterStore: stores.cluster, clock, random, log })
+      log.info({ address: server.address, store: stores.cluster.name }, 'ready')
+      return {
+        stop: async () => {
+          await server.stop()
+          await stores.cluster.close()
+        },
+      }
+    },
+  })
+}
