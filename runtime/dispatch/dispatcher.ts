@@ -39,6 +39,8 @@ export interface HostStatus {
   readonly shards: Readonly<Record<string, number>>
   /** Live activations by type. */
   readonly activations: Readonly<Record<string, number>>
+  /** Whether it hears its placement service; for the metadata route. */
+  readonly placement?: ClusterStatus['placement']
 }
 
 export interface ClusterStatus {

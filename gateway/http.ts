@@ -1,0 +1,146 @@
+/**
+ * The HTTP gateway: any host answers for any actor, in the routes of the Dapr actor API and a few of Troupe's own.
+ *
+ * This file binds the port and keeps count of what is in flight; routes are in http-handlers.ts, one request in
+ * http-exchange.ts. It promises a JSON error with the right status for everything that can be sent to it, an end to
+ * everything within `stop`'s time, and that a client that is gone leaves no call behind.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo, Socket } from 'node:net'
+import { SystemClock, type Clock } from '../core/clock.ts'
+import { durationMs, type Duration } from '../core/duration.ts'
+import { TroupeError } from '../core/errors.ts'
+import { silentLogger, type Logger } from '../core/logger.ts'
+import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
+import type { Gateway } from '../runtime/gateway.ts'
+import { httpRoutes } from './http-handlers.ts'
+import { HttpExchange, type ExchangeOwner } from './http-exchange.ts'
+import type { HttpRoutes } from './http-routes.ts'
+import { answerBrokenRequest } from './http-broken.ts'
+import { checkPort, listenProblem } from './listen-problem.ts'
+
+export interface HttpGatewayOptions {
+  /** 0: chosen by the system. */
+  port: number
+  /** Address to bind; `127.0.0.1` by default. There is no authentication: bind others only in a network you trust. */
+  host?: string
+  /** Largest request body; 4 MiB by default. Each request in flight may hold that much. */
+  maxBodyBytes?: number
+  /** Open connections; 10,000 by default. More are closed at once. */
+  maxConnections?: number
+  /** Requests being answered; 10,000 by default. More get OVERLOADED. */
+  maxInFlight?: number
+  /** How long a client may take to send one request, body included; 60 s by default. */
+  requestTimeout?: Duration
+  /** How long a stream waits for a client that does not read; 5 minutes by default. */
+  stallTimeout?: Duration
+  /** What `?appid=` of the health route must be; the host's id by default. */
+  appId?: string
+  clock?: Clock
+}
+
+/** @throws BAD_OPTION */
+export function httpGateway(options: HttpGatewayOptions): Gateway {
+  return new HttpGateway(options)
+}
+
+/** Room for an id of 1 KiB whose every byte is percent-encoded twice, beside ordinary headers. */
+const MAX_HEADER_BYTES = 32 * 1024
+/** Longer than load balancers keep connections (60 s), so that they and not we close idle ones: no reset under a request. */
+const KEEP_ALIVE_MS = 72_000
+/** How often node looks for requests that are over their time. */
+const CHECK_MS = 1000
+const OVERLOAD_RETRY_MS = 500
+
+class HttpGateway implements Gateway, ExchangeOwner {
+  readonly name = 'http'
+  readonly clock: Clock
+  readonly stallTimeoutMs: number
+  log: Logger = silentLogger
+  draining = false
+  readonly #options: HttpGatewayOptions
+  readonly #maxInFlight: number
+  readonly #server: Server
+  readonly #inFlight = new Set<HttpExchange>()
+  #routes: HttpRoutes | undefined
+  #whenIdle: (() => void) | undefined
+
+  constructor(options: HttpGatewayOptions) {
+    checkPort(options.port, 'http port')
+    this.#options = options
+    this.clock = options.clock ?? new SystemClock()
+    this.stallTimeoutMs = durationMs(options.stallTimeout ?? '5m', 'stallTimeout')
+    this.#maxInFlight = options.maxInFlight ?? 10_000
+    const requestTimeout = durationMs(options.requestTimeout ?? '60s', 'requestTimeout')
+    this.#server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      requestTimeout,
+      headersTimeout: Math.min(requestTimeout, 10_000),
+      connectionsCheckingInterval: Math.min(CHECK_MS, requestTimeout),
+      noDelay: true,
+    })
+    this.#server.maxConnections = options.maxConnections ?? 10_000
+  }
+
+  async start(dispatcher: Dispatcher, log: Logger): Promise<{ address: string }> {
+    const { port, host = '127.0.0.1', maxBodyBytes = 4 * 1024 * 1024, appId } = this.#options
+    this.log = log
+    this.#routes = httpRoutes({ dispatcher, maxBodyBytes, appId, version: packageVersion() })
+    this.#server
+      .on('request', (request, response) => this.#answer(request, response))
+      .on('checkContinue', (request, response) => this.#answer(request, response, true))
+      .on('clientError', (error, socket) => answerBrokenRequest(error, socket as Socket, this.#inFlight))
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', error => reject(listenProblem(error, 'HTTP', host, port, '--http-port')))
+      this.#server.listen(port, host, resolve)
+    })
+    this.#server.on('error', error => log.error({ err: error }, 'the HTTP server reports an error'))
+    const bound = this.#server.address() as AddressInfo
+    return { address: `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}` }
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
+    const exchange = new HttpExchange(this, request, response, expectsContinue)
+    this.#inFlight.add(exchange)
+    try {
+      if (this.#inFlight.size > this.#maxInFlight) {
+        throw new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} requests already`, { retryAfterMs: OVERLOAD_RETRY_MS })
+      }
+      const match = this.#routes!.match(request.method!, request.url!)
+      if ('error' in match) exchange.fail(match.error, match.allow === undefined ? {} : { headers: ['allow', match.allow] })
+      else match.handler(exchange, match.params)
+    } catch (error) {
+      exchange.fail(error)
+    }
+  }
+
+  ended(exchange: HttpExchange): void {
+    this.#inFlight.delete(exchange)
+    if (this.#inFlight.size === 0) this.#whenIdle?.()
+  }
+
+  drain(): void {
+    this.draining = true
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    this.draining = true
+    if (!this.#server.listening) return
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    if (this.#inFlight.size > 0) {
+      await new Promise<void>(resolve => {
+        const timer = this.clock.after(timeoutMs, resolve, true)
+        this.#whenIdle = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+    }
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+const packageVersion = (): string => (createRequire(import.meta.url)('troupe/package.json') as { version: string }).version
