@@ -1,0 +1,23 @@
+/**
+ * `ioredis` with one `EVALSHA` an operation, all that are sent in one tick in one pipeline (`enableAutoPipelining`).
+ * The script only writes the value.
+ */
+import { createHash } from 'node:crypto'
+import { Redis } from 'ioredis'
+import type { Scope } from '../harness/scope.ts'
+import type { BareStore } from './bare-store.ts'
+
+const script = "redis.call('SET', KEYS[1], ARGV[1]) return 1"
+const sha = createHash('sha1').update(script).digest('hex')
+
+export async function openBareRedis(scope: Scope, url: string, valueBytes: number): Promise<BareStore> {
+  const redis = new Redis(url, { enableAutoPipelining: true, lazyConnect: true, maxRetriesPerRequest: 0 })
+  scope.defer(() => redis.disconnect())
+  await redis.connect()
+  await redis.script('LOAD', script)
+  const value = Buffer.alloc(valueBytes, 1)
+  return {
+    put: key => redis.evalsha(sha, 1, `bare:${key}`, value),
+    get: key => redis.getBuffer(`bare:${key}`),
+  }
+}

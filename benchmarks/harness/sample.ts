@@ -1,0 +1,25 @@
+/** One measurement of one contender, as plain data that survives IPC and JSON. */
+
+export interface Sample {
+  readonly operations: number
+  readonly seconds: number
+  readonly p50Us: number
+  readonly p99Us: number
+  /** CPU seconds (user and system, all threads) by process: the caller's side, the server, … */
+  readonly cpu: Readonly<Record<string, number>>
+}
+
+/** Measures one contender for about `seconds`. */
+export type Measure = (seconds: number) => Promise<Sample>
+
+export const perSecond = (sample: Sample): number => sample.operations / sample.seconds
+
+/** CPU seconds of all processes together, per 1,000 operations. */
+export const cpuPerThousand = (sample: Sample): number =>
+  Object.values(sample.cpu).reduce((sum, seconds) => sum + seconds, 0) / sample.operations * 1000
+
+/** CPU seconds that this process has used since it started. */
+export function cpuSecondsOfProcess(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}
