@@ -13,7 +13,7 @@ import type { CallReply } from '../runtime/dispatch/dispatcher.ts'
 import { CODEC_TYPE, JSON_TYPE, resultBody, saysCodec } from './call-body.ts'
 import { failureOf, type ErrorBody } from './error-body.ts'
 import { hasBody } from './request-body.ts'
-import { isStream, streamItems } from './http-stream.ts'
+import { endUnread, isStream, streamItems } from './http-stream.ts'
 import { jsonText } from './json-values.ts'
 
 /** What exchanges need from the gateway they belong to. */
@@ -159,10 +159,5 @@ function errorBytes(body: ErrorBody, codec: boolean): string | Uint8Array {
   }
 }
 
-/** A stream that nobody will read is ended at its actor. */
-function endUnread(stream: AsyncIterable<unknown>): void {
-  void Promise.resolve(stream[Symbol.asyncIterator]().return?.()).catch(() => undefined)
-}
-
 /** Header values are visible ASCII; other host ids travel percent-encoded. */
-const headerText = (text: string): string => /^[\x21-\x7e]+$/.test(text) ? text : encodeURIComponent(text)
+const headerText = (text: string): string => /^[\x21-\x7e]+$/.test(text) ? text : encodeURIComponent(text.toWellFormed())

@@ -86,7 +86,8 @@ function callTimeout(header: string | string[] | undefined): number | undefined 
 
 function health(context: HandlerContext, exchange: HttpExchange): void {
   const { dispatcher } = context
-  const asked = new URL(exchange.request.url!, 'http://host').searchParams.get('appid')
+  const url = exchange.request.url!
+  const asked = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : '').get('appid')
   const appId = context.appId ?? dispatcher.hostStatus().id
   if (asked !== null && asked !== appId) {
     return exchange.fail(new TroupeError('NOT_READY', `dapr app-id does not match: this host is ${JSON.stringify(appId)}`, { retryable: false }),

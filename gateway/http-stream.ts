@@ -14,20 +14,27 @@ import { errorChunk, itemChunk } from './stream-frames.ts'
 export const isStream = (value: unknown): value is AsyncIterable<unknown> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 
+/** A stream that nobody will read is ended at its actor. */
+export function endUnread(stream: AsyncIterable<unknown>): void {
+  leave(stream[Symbol.asyncIterator]())
+}
+
+// Not awaited: it may take as long as the actor's turn, and nobody is there to be told.
+function leave(iterator: AsyncIterator<unknown>): void {
+  void (async () => iterator.return?.())().catch(() => undefined)
+}
+
 /** Sends all of `stream`, `headers` first. Never rejects. */
 export async function streamItems(exchange: HttpExchange, owner: ExchangeOwner, stream: AsyncIterable<unknown>, headers: string[]): Promise<void> {
   const { response } = exchange
   const codec = exchange.wantsCodec
   const iterator = stream[Symbol.asyncIterator]()
-  const leave = (): void => {
-    // Not awaited: it may take as long as the actor's turn, and nobody is there to be told.
-    void Promise.resolve(iterator.return?.()).catch(() => undefined)
-  }
+  const onClose = (): void => leave(iterator)
   headers.push('content-type', codec ? FRAMES_TYPE : LINES_TYPE)
   if (owner.draining) headers.push('connection', 'close')
   response.writeHead(200, headers)
   response.flushHeaders()
-  response.on('close', leave)
+  response.on('close', onClose)
   try {
     for (;;) {
       const step = await iterator.next()
@@ -37,12 +44,12 @@ export async function streamItems(exchange: HttpExchange, owner: ExchangeOwner, 
       if (exchange.closed) return
     }
   } catch (error) {
-    const { body, expected } = failureOf(error)
-    if (!expected) owner.log.error({ err: error, url: exchange.request.url }, 'a stream failed for a reason that nobody expected')
-    leave()
-    if (!exchange.closed) response.write(errorChunk(body, codec))
+    const failure = failureOf(error)
+    if (!failure.expected) owner.log.error({ err: error, url: exchange.request.url }, 'a stream failed for a reason that nobody expected')
+    leave(iterator)
+    if (!exchange.closed) response.write(errorChunk(failure, codec))
   }
-  response.off('close', leave)
+  response.off('close', onClose)
   if (!exchange.closed) response.end()
 }
 

@@ -9,7 +9,7 @@ export function checkPort(port: unknown, what: string): void {
 }
 
 /** What a failed `listen` means; `flag` is the option that chooses another port. */
-export function listenProblem(error: Error & { code?: string }, what: string, host: string, port: number, flag: string): TroupeError {
+export function listenProblem(error: Error & { code?: string | undefined }, what: string, host: string, port: number, flag: string): TroupeError {
   const where = `${what} port ${port} on ${host}`
   return error.code === 'EADDRINUSE'
     ? new TroupeError('PORT_TAKEN', `${where} is taken by another process; choose another with ${flag}, or 0 for any free one`, { cause: error, data: { host, port } })

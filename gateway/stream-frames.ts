@@ -7,7 +7,7 @@
  */
 import { decode, encode } from '../core/codec.ts'
 import { TroupeError } from '../core/errors.ts'
-import type { ErrorBody } from './error-body.ts'
+import type { Failure } from './error-body.ts'
 import { jsonText } from './json-values.ts'
 
 const HEADER_BYTES = 5
@@ -28,16 +28,20 @@ function frame(kind: number, bytes: Uint8Array): Buffer {
 export const itemChunk = (item: unknown, codec: boolean): Buffer | string =>
   codec ? frame(ITEM, encode(item, 'the stream item', 'RESULT_NOT_ENCODABLE')) : `${jsonText(item)}\n`
 
-/** The last chunk of a stream that failed. */
-export function errorChunk(body: ErrorBody, codec: boolean): Buffer | string {
+/** The last chunk of a stream that failed: the error's body, and its status, since the reply's own was sent long before. */
+export function errorChunk(failure: Failure, codec: boolean): Buffer | string {
+  const body = { ...failure.body, status: failure.status }
   try {
-    return codec ? frame(ERROR, encode(body, 'the error')) : `${jsonText({ error: body })}\n`
+    return errorBytes(body, codec)
   } catch {
     // Only an author's data can be unencodable: the error itself still arrives.
     const { data: _, ...rest } = body
-    return codec ? frame(ERROR, encode(rest, 'the error')) : `${jsonText({ error: rest })}\n`
+    return errorBytes(rest, codec)
   }
 }
+
+const errorBytes = (body: object, codec: boolean): Buffer | string =>
+  codec ? frame(ERROR, encode(body, 'the error')) : `${jsonText({ error: body })}\n`
 
 /** Cuts chunks of any size into parts; one instance a stream. */
 export class FrameReader {

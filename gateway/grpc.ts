@@ -1,0 +1,188 @@
+/**
+ * The gRPC gateway: `dapr.proto.runtime.v1.Dapr/InvokeActor`, for clients of that standard.
+ *
+ * Arguments and results are those of the HTTP gateway (call-body.ts). Deadlines and cancellation of the RPC are those of
+ * the call; who answered, and what an error proves, is in the trailing metadata (grpc-status.ts).
+ */
+import { fileURLToPath } from 'node:url'
+import {
+  loadPackageDefinition, Metadata, Server, ServerCredentials,
+  type GrpcObject, type sendUnaryData, type ServerUnaryCall, type ServiceClientConstructor,
+} from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { SystemClock, type Clock } from '../core/clock.ts'
+import { TroupeError } from '../core/errors.ts'
+import { checkId, checkType } from '../core/ids.ts'
+import { silentLogger, type Logger } from '../core/logger.ts'
+import type { CallReply, Dispatcher } from '../runtime/dispatch/dispatcher.ts'
+import type { Gateway } from '../runtime/gateway.ts'
+import { argumentsOf, resultBody, saysCodec } from './call-body.ts'
+import { metadataText, statusOf } from './grpc-status.ts'
+import { cleanMethod } from './http-routes.ts'
+import { endUnread, isStream } from './http-stream.ts'
+import { checkPort, listenProblem } from './listen-problem.ts'
+
+export interface GrpcGatewayOptions {
+  /** 0: chosen by the system. */
+  port: number
+  /** Address to bind; `127.0.0.1` by default. There is no authentication: bind others only in a network you trust. */
+  host?: string
+  /** Largest message in and out; 4 MiB by default. */
+  maxMessageBytes?: number
+  /** Calls being answered; 10,000 by default. More get OVERLOADED. */
+  maxInFlight?: number
+  clock?: Clock
+}
+
+/** @throws BAD_OPTION */
+export function grpcGateway(options: GrpcGatewayOptions): Gateway {
+  return new GrpcGateway(options)
+}
+
+interface InvokeActorRequest {
+  readonly actorType: string
+  readonly actorId: string
+  readonly method: string
+  readonly data: Buffer
+  readonly metadata: Readonly<Record<string, string>>
+}
+interface InvokeActorResponse {
+  data?: Uint8Array
+}
+type Call = ServerUnaryCall<InvokeActorRequest, InvokeActorResponse>
+type Callback = sendUnaryData<InvokeActorResponse>
+
+const OVERLOAD_RETRY_MS = 500
+/** Clients that do not leave a draining host by themselves stay until it stops. */
+const DRAIN_GRACE_MS = 10 * 60_000
+
+class GrpcGateway implements Gateway {
+  readonly name = 'grpc'
+  readonly #options: GrpcGatewayOptions
+  readonly #clock: Clock
+  readonly #maxBytes: number
+  readonly #maxInFlight: number
+  readonly #server: Server
+  #dispatcher: Dispatcher | undefined
+  #log: Logger = silentLogger
+  #inFlight = 0
+  #address = ''
+  #draining = false
+
+  constructor(options: GrpcGatewayOptions) {
+    checkPort(options.port, 'grpc port')
+    this.#options = options
+    this.#clock = options.clock ?? new SystemClock()
+    this.#maxBytes = options.maxMessageBytes ?? 4 * 1024 * 1024
+    this.#maxInFlight = options.maxInFlight ?? 10_000
+    this.#server = new Server({
+      'grpc.max_receive_message_length': this.#maxBytes,
+      'grpc.max_send_message_length': this.#maxBytes,
+    })
+  }
+
+  async start(dispatcher: Dispatcher, log: Logger): Promise<{ address: string }> {
+    const { port, host = '127.0.0.1' } = this.#options
+    this.#dispatcher = dispatcher
+    this.#log = log
+    this.#server.addService(daprService(), { InvokeActor: (call: Call, callback: Callback) => this.#invoke(call, callback) })
+    const shown = host.includes(':') ? `[${host}]` : host
+    const bound = await new Promise<number>((resolve, reject) => {
+      this.#server.bindAsync(`${shown}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+        if (error === null) resolve(bound)
+        // grpc-js reports the system's error only inside its text.
+        else reject(listenProblem(Object.assign(error, { code: /EADDRINUSE/.exec(error.message)?.[0] }), 'gRPC', host, port, '--grpc-port'))
+      })
+    })
+    this.#address = `${shown}:${bound}`
+    return { address: this.#address }
+  }
+
+  #invoke(call: Call, callback: Callback): void {
+    const { actorType, actorId, method, data, metadata } = call.request
+    const fail = (thrown: unknown): void => {
+      const { status, expected } = statusOf(thrown, actorType, actorId)
+      if (!expected) this.#log.error({ err: thrown, actorType, actorId, method }, 'a gRPC call failed for a reason that nobody expected')
+      callback(status)
+    }
+    try {
+      if (this.#inFlight >= this.#maxInFlight) {
+        throw new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} calls already`, { retryAfterMs: OVERLOAD_RETRY_MS })
+      }
+      checkType(actorType)
+      checkId(actorId)
+      const name = cleanMethod(method)
+      const codec = saysCodec(metadata['content-type'] ?? metadata['Content-Type'])
+      const args = argumentsOf(data, codec)
+      this.#inFlight++
+      this.#dispatcher!.call({ type: actorType, id: actorId, method: name, args, timeoutMs: this.#timeLeft(call), signal: signalOf(call) })
+        .then(reply => {
+          this.#inFlight--
+          this.#reply(reply, codec, callback)
+        }, (error: unknown) => {
+          this.#inFlight--
+          fail(error)
+        })
+        .catch(fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  #reply(reply: CallReply, codec: boolean, callback: Callback): void {
+    const { value } = reply
+    if (isStream(value)) {
+      endUnread(value)
+      throw new TroupeError('METHOD_NOT_ALLOWED',
+        'the method returns a stream, which InvokeActor cannot carry; call POST /v1.0/actors/TYPE/ID/method/METHOD over HTTP', { executed: 'unknown' })
+    }
+    const body = resultBody(value, codec)
+    const data = typeof body === 'string' ? Buffer.from(body) : body
+    if (data !== undefined && data.length > this.#maxBytes) {
+      throw new TroupeError('RESULT_TOO_LARGE', `the result of ${data.length} bytes is over the limit of ${this.#maxBytes}`)
+    }
+    const trailer = new Metadata()
+    trailer.set('troupe-host', metadataText(reply.host))
+    trailer.set('troupe-epoch', String(reply.epoch))
+    callback(null, data === undefined ? {} : { data }, trailer)
+  }
+
+  /** grpc-js has the deadline as a wall clock instant of its own making, so this is the same clock on both sides. */
+  #timeLeft(call: Call): number | undefined {
+    const deadline = Number(call.getDeadline())
+    return Number.isFinite(deadline) ? Math.max(1, deadline - this.#clock.wallMs()) : undefined
+  }
+
+  drain(): void {
+    if (this.#draining || this.#address === '') return
+    this.#draining = true
+    // GOAWAY: calls in flight go on, clients open their next connection elsewhere if they know where.
+    this.#server.drain(this.#address, DRAIN_GRACE_MS)
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    await new Promise<void>(resolve => {
+      const timer = this.#clock.after(timeoutMs, () => {
+        this.#server.forceShutdown()
+        resolve()
+      }, true)
+      this.#server.tryShutdown(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+}
+
+function signalOf(call: Call): AbortSignal {
+  const abort = new AbortController()
+  call.on('cancelled', () => abort.abort(new TroupeError('CANCELLED', 'the client cancelled the call')))
+  return abort.signal
+}
+
+function daprService(): ServiceClientConstructor['service'] {
+  const file = fileURLToPath(new URL('./dapr.proto', import.meta.url))
+  let found: GrpcObject = loadPackageDefinition(loadSync(file, { defaults: true }))
+  for (const part of ['dapr', 'proto', 'runtime', 'v1']) found = found[part] as GrpcObject
+  return (found.Dapr as ServiceClientConstructor).service
+}
