@@ -7,7 +7,6 @@
  * few of `tags`, each with the payload it must have. Anything else fails here, in time linear in the bytes read.
  */
 import { isUtf8 } from 'node:buffer'
-import { MAX_DEPTH } from './codec-rules.ts'
 
 /** Extension codes: msgpackr's own for the first two. Part of the wire format: never change one. */
 export const tags = {
@@ -31,12 +30,14 @@ export class Malformed {
 export class Scan {
   readonly #bytes: Uint8Array
   readonly #end: number
+  readonly #maxDepth: number
   #at: number
   hasBytes = false
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, maxDepth: number) {
     this.#bytes = bytes
     this.#end = bytes.length
+    this.#maxDepth = maxDepth
     this.#at = 0
   }
 
@@ -117,14 +118,14 @@ export class Scan {
   }
 
   #array(length: number, depth: number): void {
-    if (depth > MAX_DEPTH) throw new Malformed(`is nested deeper than ${MAX_DEPTH} levels`, this.#at)
+    if (depth > this.#maxDepth) throw new Malformed(`is nested deeper than ${this.#maxDepth} levels`, this.#at)
     // Each item takes at least a byte: refused before anyone allocates for it.
     if (length > this.#end - this.#at) throw new Malformed(`declares ${length} items where ${this.#end - this.#at} bytes are left`, this.#at)
     for (let i = 0; i < length; i++) this.#value(depth + 1)
   }
 
   #map(length: number, depth: number): void {
-    if (depth > MAX_DEPTH) throw new Malformed(`is nested deeper than ${MAX_DEPTH} levels`, this.#at)
+    if (depth > this.#maxDepth) throw new Malformed(`is nested deeper than ${this.#maxDepth} levels`, this.#at)
     if (length * 2 > this.#end - this.#at) throw new Malformed(`declares ${length} entries where ${this.#end - this.#at} bytes are left`, this.#at)
     for (let i = 0; i < length; i++) {
       this.#key()

@@ -68,9 +68,14 @@ export function toWire(value: unknown, what: string, code: ErrorCode = 'NOT_ENCO
  * The value in `bytes`, which may come from anyone: never builds live objects other than the listed ones, never keeps a view into `bytes`.
  * @throws `code` (PROTOCOL by default) when they are not exactly one value
  */
-export function decode(bytes: Uint8Array, what: string, code: ErrorCode = 'PROTOCOL'): unknown {
+export const decode = (bytes: Uint8Array, what: string, code: ErrorCode = 'PROTOCOL'): unknown => decodeAt(bytes, what, code, MAX_DEPTH)
+
+/** For the transport: `decode` of a value that wraps others in `levels` more levels. */
+export const decodeWire = (bytes: Uint8Array, what: string, levels: number): unknown => decodeAt(bytes, what, 'PROTOCOL', MAX_DEPTH + levels)
+
+function decodeAt(bytes: Uint8Array, what: string, code: ErrorCode, maxDepth: number): unknown {
   try {
-    const scan = new Scan(bytes).whole()
+    const scan = new Scan(bytes, maxDepth).whole()
     // A slice of a Buffer is a Buffer again: through a bare view the copies come out as Uint8Array.
     return packr.unpack(scan.hasBytes ? bytesOf(bytes) : bytes)
   } catch (raised) {
