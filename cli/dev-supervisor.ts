@@ -70,7 +70,7 @@ class DevSupervisor {
     const { TROUPE_PLACEMENT: _, ...env } = process.env
     const child = spawn(
       process.execPath,
-      [...process.execArgv, '--import', beside('dev-imports'), fileURLToPath(beside('troupe')), ...this.#hostArguments],
+      ['--import', beside('dev-imports'), fileURLToPath(beside('troupe')), ...this.#hostArguments],
       // Its own process group: a Ctrl-C in the terminal reaches only this process, which stops the child in order.
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env, detached: true },
     )

@@ -1,0 +1,55 @@
+/** `troupe call`: one call from the command line; the result as JSON, a stream as one JSON value a line. */
+import type { Command } from 'commander'
+import { connect } from '../gateway/client.ts'
+import { jsonText } from '../gateway/json-values.ts'
+import { callFailureLine, EXIT_FAILED } from './failure.ts'
+import { flag, readDuration, toFlag } from './flags.ts'
+import { readActorKey, readArgument } from './words.ts'
+
+interface CallFlags {
+  readonly to: string
+  readonly timeout?: number
+}
+
+const examples = `
+Examples:
+  troupe call Account/alice deposit 5
+  troupe call 'Room/cats and dogs' post '{"text":"hello"}' --to http://10.0.0.4:3500
+  troupe call Account/alice rename alice        a bare word that is no JSON is a string
+  troupe call Account/alice rename '"5"'        a string of digits
+  troupe call Log/app append -- --verbose       arguments that begin with a dash
+
+A failure is one line on standard error: code, message, whether the method ran, whether a repeat may succeed.`
+
+export function addCallCommand(program: Command): void {
+  const command = program.command('call')
+    .description('Call a method of an actor, wherever it lives.')
+    .argument('<actor>', 'TYPE/ID; the first / splits them')
+    .argument('<method>', 'name of the method')
+    .argument('[args...]', 'arguments, each as JSON')
+    .addHelpText('after', examples)
+    .action((actor: string, method: string, args: string[], flags: CallFlags) => call(actor, method, args, flags))
+  const options = [
+    toFlag(),
+    flag('--timeout <duration>', "how long to wait (default: the host's call timeout)").argParser(readDuration),
+  ]
+  for (const option of options) command.addOption(option)
+}
+
+async function call(actor: string, method: string, words: readonly string[], flags: CallFlags): Promise<void> {
+  const { type, id } = readActorKey(actor)
+  const ref = connect(flags.to).actor(type, id).with(flags.timeout === undefined ? {} : { timeout: flags.timeout })
+  try {
+    const result: unknown = await ref[method]!(...words.map(readArgument))
+    if (isStream(result)) for await (const item of result) print(jsonText(item))
+    else if (result !== undefined) print(jsonText(result))
+  } catch (error) {
+    process.stderr.write(`${callFailureLine(error)}\n`)
+    process.exitCode = EXIT_FAILED
+  }
+}
+
+const isStream = (value: unknown): value is AsyncIterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+
+const print = (line: string): void => { process.stdout.write(`${line}\n`) }

@@ -1,0 +1,38 @@
+/** Wrong flags, values and commands: exit code 2 and one line that names what is wrong and what would be right. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TestProcesses } from './processes.ts'
+
+let processes: TestProcesses
+beforeAll(() => { processes = new TestProcesses() })
+afterAll(() => processes[Symbol.asyncDispose]())
+
+const refusals: readonly [name: string, args: readonly string[], says: RegExp, env?: Record<string, string>][] = [
+  ['an unknown flag', ['host', 'app.ts', '--htp-port', '1'], /unknown option '--htp-port'; did you mean --http-port\?/],
+  ['an unknown command', ['hots', 'app.ts'], /unknown command 'hots'; did you mean host\?/],
+  ['a missing app file argument', ['host'], /missing required argument 'app'/],
+  ['a missing actor', ['call'], /missing required argument 'actor'/],
+  ['too many arguments', ['placement', 'extra'], /too many arguments/],
+  ['a flag without its value', ['placement', '--port'], /'--port <port>' argument missing/],
+  ['a port that is none', ['placement', '--port', '70000'], /'--port <port>' argument '70000' is invalid.*0 \(chosen by the system\) to 65535/],
+  ['a negative port', ['host', 'app.ts', '--http-port', '-1'], /--http-port/],
+  ['a duration that is none', ['host', 'app.ts', '--call-timeout', 'soon'], /--call-timeout.*'soon'.*write '500ms', '2s'/],
+  ['a log level that is none', ['host', 'app.ts', '--log-level', 'loud'], /--log-level.*'loud'.*Allowed choices are trace, debug, info/],
+  ['an address without a port', ['host', 'app.ts', '--placement', 'localhost'], /--placement.*"localhost" is no HOST:PORT/],
+  ['a weight out of range', ['host', 'app.ts', '--weight', '0'], /--weight.*number from 0.01 to 1000/],
+  ['shard bits that are no whole number', ['host', 'app.ts', '--shard-bits', '1.5'], /--shard-bits.*whole number from 0 to 14/],
+  ['an empty host id', ['host', 'app.ts', '--host-id', ''], /--host-id.*is empty/],
+  ['a target that is no URL', ['status', '--to', 'localhost:3500'], /--to.*must be a URL such as http:\/\/127.0.0.1:3500/],
+  ['an actor without an id', ['call', 'Account', 'deposit'], /"Account" names no actor; write TYPE\/ID/],
+  ['an illegal id', ['call', 'Account/a/b', 'deposit'], /invalid actorId/],
+  ['a wrong environment variable', ['placement'], /'--port <port>' value 'x' from env 'TROUPE_PORT' is invalid/, { TROUPE_PORT: 'x' }],
+  ['a store URL of an unknown kind', ['placement', '--port', '0', '--store', 'oracle://x'], /oracle/],
+  ['a store URL that is none', ['placement', '--port', '0', '--store', 'nonsense'], /nonsense/],
+]
+
+describe('the command line refuses', () => {
+  it.each(refusals)('%s', async (_name, args, says, env = {}) => {
+    const { code, stdout, stderr } = await processes.run(args, { env })
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(says) as string })
+    expect(stderr).toMatch(/^troupe: BAD_OPTION: [^\n]+\n$/)
+  })
+})
