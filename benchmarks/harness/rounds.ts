@@ -8,6 +8,8 @@ export interface RoundOptions {
   readonly rounds: number
   /** Length of one measurement. */
   readonly seconds: number
+  /** Length of the uncounted first measurement of each contender; `seconds` by default. */
+  readonly warmUpSeconds?: number
   /** Aborting ends the run before the next measurement. */
   readonly signal?: AbortSignal
 }
@@ -19,7 +21,7 @@ export const orderOf = (round: number, contenders: number): readonly number[] =>
 }
 
 /**
- * Runs every contender once a round, after one shorter round that is not counted. Result: for each contender its
+ * Runs every contender once a round, after one round that is not counted. Result: for each contender its
  * measurements, in the order of the rounds.
  */
 export async function interleave<T>(
@@ -31,7 +33,7 @@ export async function interleave<T>(
       options.signal?.throwIfAborted()
       // What the last contender left on the heap must not be collected on the time of this one.
       collectGarbage()
-      const result = await contenders[index]!(round < 0 ? Math.min(options.seconds, 0.5) : options.seconds)
+      const result = await contenders[index]!(round < 0 ? options.warmUpSeconds ?? options.seconds : options.seconds)
       if (round >= 0) results[index]!.push(result)
     }
   }

@@ -18,7 +18,7 @@ export async function runCase(it: Case, options: RoundOptions): Promise<CaseResu
 
 async function runRate(it: RateCase, scope: Scope, options: RoundOptions): Promise<RateResult> {
   const contest = await it.open(scope)
-  const [floor, subject] = await interleave([contest.floor, contest.subject], options)
+  const [floor, subject] = await interleave([contest.floor, contest.subject], { ...options, warmUpSeconds: options.seconds * (it.warmUp ?? 1) })
   await contest.verify?.()
   const ratio = ratioOf(floor!, subject!)
   return {

@@ -3,9 +3,10 @@
 export interface Sample {
   readonly operations: number
   readonly seconds: number
+  /** Latencies are NaN where a floor does not measure them. */
   readonly p50Us: number
   readonly p99Us: number
-  /** CPU seconds (user and system, all threads) by process: the caller's side, the server, … */
+  /** CPU seconds (user and system, all threads) by process: the caller's side, the server, …; empty where a floor does not know it. */
   readonly cpu: Readonly<Record<string, number>>
 }
 
@@ -14,9 +15,11 @@ export type Measure = (seconds: number) => Promise<Sample>
 
 export const perSecond = (sample: Sample): number => sample.operations / sample.seconds
 
-/** CPU seconds of all processes together, per 1,000 operations. */
-export const cpuPerThousand = (sample: Sample): number =>
-  Object.values(sample.cpu).reduce((sum, seconds) => sum + seconds, 0) / sample.operations * 1000
+/** CPU seconds of all processes together, per 1,000 operations; NaN where it is not known. */
+export function cpuPerThousand(sample: Sample): number {
+  const processes = Object.values(sample.cpu)
+  return processes.length === 0 ? NaN : processes.reduce((sum, seconds) => sum + seconds, 0) / sample.operations * 1000
+}
 
 /** CPU seconds that this process has used since it started. */
 export function cpuSecondsOfProcess(): number {

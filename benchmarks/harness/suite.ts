@@ -15,6 +15,8 @@ export interface RateCase {
   readonly floor: string
   /** Least share of the floor's rate; absent: for information. */
   readonly atLeast?: number
+  /** The uncounted round is so many times as long as the others; 1 by default. Servers take seconds to be compiled. */
+  readonly warmUp?: number
   /** Everything it starts belongs to `scope`, which ends it. */
   open(scope: Scope): Promise<Contest>
 }

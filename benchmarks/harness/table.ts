@@ -9,9 +9,9 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), widths.map(width => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
 }
 
-/** `0.0123`, `1.23`, `12.3`, `123`, `12,345`. */
+/** `0.0123`, `1.23`, `12.3`, `123`, `12,345`; a dash for what was not measured. */
 export function figure(value: number): string {
-  if (!Number.isFinite(value)) return String(value)
+  if (Number.isNaN(value)) return '-'
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US')
   return Number(value.toPrecision(3)).toString()
 }
@@ -21,6 +21,7 @@ export const percent = (share: number): string => `${figure(share * 100)} %`
 
 /** Microseconds in the unit in which they read best. */
 export function duration(us: number): string {
+  if (Number.isNaN(us)) return '-'
   if (us < 1000) return `${figure(us)} us`
   return us < 1e6 ? `${figure(us / 1000)} ms` : `${figure(us / 1e6)} s`
 }

@@ -24,6 +24,7 @@ async function startHost(scope: Scope) {
 const http = (name: string, method: string, ids: number, atLeast?: number): RateCase => ({
   kind: 'rate', name: `HTTP, ${name}`, inFlight: connections, floor: 'HTTP: bare node:http echo of the same requests',
   ...atLeast !== undefined && { atLeast },
+  warmUp: 3,
   async open(scope) {
     const { host, addresses } = await startHost(scope)
     const echo = await scope.child<HttpEchoApi>(module('../floors/http-echo.ts'))
@@ -41,6 +42,7 @@ const http = (name: string, method: string, ids: number, atLeast?: number): Rate
 const grpc = (name: string, method: string, ids: number, atLeast?: number): RateCase => ({
   kind: 'rate', name: `gRPC InvokeActor, ${name}`, inFlight: connections, floor: 'gRPC: bare grpc-js unary echo of the same messages',
   ...atLeast !== undefined && { atLeast },
+  warmUp: 3,
   async open(scope) {
     const { host, addresses } = await startHost(scope)
     const echo = await scope.child<GrpcEchoApi>(module('../floors/grpc-echo.ts'))

@@ -7,6 +7,7 @@ import { openBareRedis } from '../floors/bare-redis.ts'
 import type { BareStore } from '../floors/bare-store.ts'
 import type { Scope } from '../harness/scope.ts'
 import { counterBytes } from '../subjects/counter-bytes.ts'
+import { openMemoryStores } from '../subjects/memory-stores.ts'
 
 export interface OpenedStore {
   /** For a host; several hosts after each other find the same state there. */
@@ -44,6 +45,6 @@ export const stores: readonly StoreUnderTest[] = [
     name: 'memory',
     put: 'Map.set, awaited',
     get: 'Map.get',
-    open: async scope => ({ store: await openMemoryStores(scope), bare: openBareMemory(await counterBytes()) }),
+    open: async () => ({ store: openMemoryStores(), bare: openBareMemory(await counterBytes()) }),
   },
 ]

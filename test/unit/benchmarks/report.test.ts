@@ -23,7 +23,7 @@ const report: Report = { machine, rounds: 5, secondsEach: 1, quick: false, suite
 
 test('figures have three digits, whatever their size', () => {
   expect([0.012345, 1.2345, 12.345, 123.45, 12_345.6, 0].map(figure)).toEqual(['0.0123', '1.23', '12.3', '123', '12,346', '0'])
-  expect(figure(NaN)).toBe('NaN')
+  expect([figure(NaN), duration(NaN)]).toEqual(['-', '-'])
   expect(percent(1 / 12)).toBe('8.33 %')
   expect([0.5, 999, 1500, 2_500_000].map(duration)).toEqual(['0.5 us', '999 us', '1.5 ms', '2.5 s'])
 })

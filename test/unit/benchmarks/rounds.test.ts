@@ -19,6 +19,12 @@ test('each contender runs once a round after an uncounted round, and results kee
   expect(results).toEqual([['floor 2 3', 'floor 2 6', 'floor 2 7'], ['subject 2 4', 'subject 2 5', 'subject 2 8']])
 })
 
+test('the uncounted round may be longer than the others', async () => {
+  const lengths: number[] = []
+  await interleave([async seconds => { lengths.push(seconds) }], { rounds: 2, seconds: 1, warmUpSeconds: 3 })
+  expect(lengths).toEqual([3, 1, 1])
+})
+
 test('an abort ends the run before the next measurement', async () => {
   const interrupt = new AbortController()
   let measured = 0

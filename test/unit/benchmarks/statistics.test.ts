@@ -32,6 +32,11 @@ test('rates count the seconds that were really taken', () => {
   expect(ratioOf([sample(1000, 2)], [sample(1000, 4)]).median).toBe(0.5)
 })
 
+test('what a floor does not measure stays unknown, and is not taken for nothing', () => {
+  const side = sideOf([{ operations: 10, seconds: 1, p50Us: NaN, p99Us: NaN, cpu: {} }])
+  expect(side).toMatchObject({ perSecond: 10, p50Us: NaN, p99Us: NaN, cpuSecondsPer1000: NaN, cpuByProcess: {} })
+})
+
 test('a side sums the CPU of its processes per 1,000 operations, and keeps them apart too', () => {
   const side = sideOf([sample(1000, 1, { load: 0.1, server: 0.3 }), sample(2000, 1, { load: 0.4, server: 0.6 }), sample(1000, 1, { load: 0.3, server: 0.7 })])
   expect(side.perSecond).toBe(1000)
