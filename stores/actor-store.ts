@@ -15,7 +15,21 @@
  *   the write, now or later; the caller must resolve it. Loads and claims, which change nothing that matters, throw
  *   STORE_UNAVAILABLE when the store does not answer in time.
  * - Keys are length-safe: no two (type, id, name) share a key, whatever characters they hold.
+ * - Bytes given to `commit` belong to the store from then on; bytes from a load are shared with nobody who writes.
+ *
+ * Callers keep within the limits of names: `checkType`, `checkId` (core/ids.ts) and `checkEntryName`.
  */
+import { TroupeError } from '../core/errors.ts'
+
+/** Longest name of an entry, in bytes of UTF-8: LMDB's keys are short, and an actor must fit into every store. */
+export const MAX_ENTRY_NAME_BYTES = 512
+
+/** @throws BAD_REQUEST when `name` is longer than an entry's name may be. */
+export function checkEntryName(name: string): void {
+  if (name.length * 3 > MAX_ENTRY_NAME_BYTES && Buffer.byteLength(name) > MAX_ENTRY_NAME_BYTES) {
+    throw new TroupeError('BAD_REQUEST', `storage key ${JSON.stringify(name.slice(0, 60))}… is longer than ${MAX_ENTRY_NAME_BYTES} bytes; use a shorter key`)
+  }
+}
 
 export interface ShardKey {
   readonly type: string

@@ -1,0 +1,171 @@
+/**
+ * Actor state on LMDB: the embedded default. Several processes of one machine may share the directory.
+ *
+ * A commit is one block of unconditional puts under one condition (`claims.ts` says why that fences every write in it),
+ * applied and synced by lmdb's thread; versions of heads are compared before, in this process. For that, commits of one
+ * instance run one after another: the next compares against what the one before has left.
+ */
+import type { Clock } from '../../core/clock.ts'
+import type {
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, EntryPage, StoredActor,
+} from '../actor-store.ts'
+import { compareHead, HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
+import { LmdbClaims } from './claims.ts'
+import type { LmdbEnvironment, Rows } from './environment.ts'
+import { actorKey, afterKey, afterPrefix, entryKey, entryPrefix, idOfActorKey, typeKey } from './keys.ts'
+
+interface Tables {
+  readonly heads: Rows
+  readonly entries: Rows
+  readonly claims: LmdbClaims
+}
+
+interface Put {
+  readonly rows: Rows
+  readonly key: Buffer
+  /** Null: remove. */
+  readonly value: Buffer | null
+}
+
+export class LmdbActorStore implements ActorStore {
+  readonly name: string
+  readonly shared = true
+  readonly flushAt = 'tick'
+  readonly #env: LmdbEnvironment
+  readonly #clock: Clock
+  readonly #commitTimeoutMs: number
+  #tables: Tables | undefined
+  #commits: Promise<unknown> = Promise.resolve()
+
+  /** @param commitTimeoutMs after this a commit that others keep outrunning is given up; 5 s by default */
+  constructor(env: LmdbEnvironment, clock: Clock, commitTimeoutMs = 5_000) {
+    this.name = env.name
+    this.#env = env
+    this.#clock = clock
+    this.#commitTimeoutMs = commitTimeoutMs
+  }
+
+  async open(): Promise<void> {
+    this.#env.open()
+    const claims = new LmdbClaims(this.#env)
+    this.#tables = { heads: this.#env.rows('heads', false), entries: this.#env.rows('entries', false), claims }
+    await claims.open()
+  }
+
+  async close(): Promise<void> {
+    const tables = this.#tables
+    if (tables === undefined) return
+    this.#tables = undefined
+    await this.#commits
+    await tables.claims.close().catch(() => undefined)
+    await this.#env.close()
+  }
+
+  async claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]> {
+    return this.#read(tables => tables.claims).claim(claims)
+  }
+
+  async load(actors: readonly ActorAddress[]): Promise<readonly (StoredActor | undefined)[]> {
+    return this.#read(({ heads }) => actors.map(actor => {
+      const bytes = heads.getBinary(actorKey(actor))
+      return bytes && readHead(bytes)
+    }))
+  }
+
+  async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const prefix = entryPrefix(actor)
+    return this.#read(({ entries }) => names.map(name => entries.getBinary(entryKey(prefix, name))))
+  }
+
+  async listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {
+    const base = entryPrefix(actor)
+    const first = entryKey(base, prefix)
+    const next = after === undefined ? first : afterKey(entryKey(base, after))
+    const start = Buffer.compare(next, first) > 0 ? next : first
+    return this.#read(({ entries }) => {
+      const found = [...entries.getRange({ start, end: afterPrefix(first), limit: limit + 1 })]
+        .map(({ key, value }) => [Buffer.from(key).toString('utf8', base.length), value] as const)
+      return { entries: found.slice(0, limit), more: found.length > limit }
+    })
+  }
+
+  async list(type: string, cursor: string | undefined, limit: number): Promise<ActorPage> {
+    const prefix = typeKey(type)
+    const start = cursor === undefined ? prefix : afterKey(Buffer.concat([prefix, Buffer.from(cursor, 'base64url')]))
+    const end = Buffer.concat([prefix, Buffer.alloc(5, 0xff)])
+    return this.#read(({ heads }) => {
+      const keys = [...heads.getKeys({ start, end, limit: limit + 1 })].map(key => Buffer.from(key))
+      const page = keys.slice(0, limit)
+      return {
+        ids: page.map(key => idOfActorKey(key, prefix.length)),
+        cursor: keys.length > limit ? page.at(-1)!.toString('base64url', prefix.length) : undefined,
+      }
+    })
+  }
+
+  commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
+    const done = this.#commits.then(() => this.#commit(writes)).catch(() => writes.map((): CommitResult => 'unknown'))
+    this.#commits = done
+    return done
+  }
+
+  async #commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
+    const tables = this.#read(open => open)
+    const giveUpAt = this.#clock.monotonicMs() + this.#commitTimeoutMs
+    for (;;) {
+      await this.#markClaims(tables.claims, writes)
+      const puts: Put[] = []
+      this.#env.snapshot()
+      tables.claims.refresh()
+      const results = this.#judge(tables, writes, puts)
+      if (puts.length === 0 || await tables.claims.guarded(() => { for (const put of puts) queue(put) })) return results
+      // A claim of this instance was taken meanwhile and nothing was written: look again at who may write what.
+      tables.claims.forget()
+      if (this.#clock.monotonicMs() > giveUpAt) return results.map(result => result === 'ok' ? 'unknown' : result)
+    }
+  }
+
+  /** What becomes of each write if the guard holds; the rows of those that are 'ok' are added to `puts`. */
+  #judge({ heads, entries, claims }: Tables, writes: readonly ActorWrite[], puts: Put[]): CommitResult[] {
+    let bytes = 0
+    for (const write of writes) bytes += HEAD_PREFIX_BYTES + write.head.length
+    const arena = Buffer.allocUnsafeSlow(bytes)
+    let at = 0
+    return writes.map(write => {
+      if (claims.holds(write, write.epoch, write.nonce) !== 'yes') return 'fenced'
+      const key = actorKey(write)
+      const standing = compareHead(heads.getBinaryFast(key), write)
+      if (standing !== 'free') return standing
+      const end = writeHead(arena, at, write)
+      const value = arena.subarray(at, end)
+      at = end
+      if (write.entries !== undefined && write.entries.length > 0) this.#addEntries(entries, write, puts)
+      puts.push({ rows: heads, key, value })
+      return 'ok'
+    })
+  }
+
+  #addEntries(entries: Rows, write: ActorWrite, puts: Put[]): void {
+    const prefix = entryPrefix(write)
+    for (const [name, value] of write.entries!) {
+      puts.push({ rows: entries, key: entryKey(prefix, name), value: value && Buffer.from(value.buffer, value.byteOffset, value.length) })
+    }
+  }
+
+  /** Claims that hold but are marked with another instance of the same owner are marked as this one's. */
+  async #markClaims(claims: LmdbClaims, writes: readonly ActorWrite[]): Promise<void> {
+    claims.refresh()
+    const other = writes.filter(write => claims.holds(write, write.epoch, write.nonce) === 'other')
+    if (other.length > 0) await claims.claim(other)
+  }
+
+  #read<T>(run: (tables: Tables) => T): T {
+    this.#env.snapshot()
+    return this.#env.read(() => run(this.#tables!))
+  }
+}
+
+function queue({ rows, key, value }: Put): void {
+  if (value === null) void rows.remove(key)
+  else void rows.put(key, value)
+}

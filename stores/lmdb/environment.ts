@@ -1,0 +1,138 @@
+/**
+ * One LMDB file and how Troupe writes to it. The only importer of lmdb.
+ *
+ * Promises: a write that resolved is on the disk, and what a reader sees is on the disk. Both come from
+ * `overlappingSync: false`: LMDB then syncs data and meta page inside the write lock, before the commit is visible.
+ * (With lmdb's default the commit is seen before it is synced, which saves nothing when one flush is in flight.)
+ *
+ * Nothing of ours ever runs inside a write transaction: conditions are evaluated and rows are written by lmdb's own
+ * thread, so that busy or frozen user code never holds the lock that all processes share. A process stopped inside
+ * those fractions of a millisecond does block the others; their writes then end by the watchdog here, and until the
+ * overdue write has really ended no further one is sent, so that lmdb's few threads are not all spent on waiting.
+ */
+import { mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { open, type Database, type RootDatabase } from 'lmdb'
+import type { Clock } from '../../core/clock.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
+
+/** Rows with binary keys and values, in the order of the keys' bytes. */
+export type Rows = Database<Buffer, Buffer>
+
+export interface LmdbOptions {
+  /** Part of the databases' names: clusters that share one directory. '' by default. */
+  readonly namespace?: string
+  /** After this a write is given up as unknown. 5 s by default. */
+  readonly writeTimeoutMs?: number
+}
+
+export class LmdbEnvironment {
+  readonly name: string
+  readonly #directory: string
+  readonly #clock: Clock
+  readonly #namespace: string
+  readonly #timeoutMs: number
+  #root: RootDatabase | undefined
+  #users = 0
+  #overdue = 0
+
+  constructor(directory: string, clock: Clock, options: LmdbOptions = {}) {
+    this.name = `lmdb:${directory}`
+    this.#directory = resolve(directory)
+    this.#clock = clock
+    this.#namespace = options.namespace ?? ''
+    this.#timeoutMs = options.writeTimeoutMs ?? 5_000
+  }
+
+  /** Pairs with `close`; the file is open while anybody uses it. @throws STORE_OPEN_FAILED */
+  open(): void {
+    try {
+      mkdirSync(this.#directory, { recursive: true })
+      // A path with an extension is taken as a file, so that dots in the directory's name mean nothing.
+      this.#root ??= open({
+        path: join(this.#directory, 'troupe.mdb'),
+        maxDbs: 64,
+        overlappingSync: false,
+      })
+    } catch (error) {
+      const remedy = 'name a directory that this user may create and write, on a local disk'
+      throw new TroupeError('STORE_OPEN_FAILED', `cannot open ${this.name}: ${messageOf(error)}; ${remedy}`, { cause: error })
+    }
+    this.#users++
+  }
+
+  async close(): Promise<void> {
+    if (this.#users === 0 || --this.#users > 0) return
+    const root = this.#root
+    this.#root = undefined
+    await root?.close()
+  }
+
+  /** A table of this namespace. `stamped` rows have a version number, for conditions. */
+  rows(name: string, stamped: boolean): Rows {
+    return this.#open().openDB<Buffer, Buffer>({
+      name: `${this.#namespace}/${name}`, encoding: 'binary', keyEncoding: 'binary', useVersions: stamped,
+    })
+  }
+
+  /** Reads from here on see all that was committed before, by any process. @throws STORE_UNAVAILABLE */
+  snapshot(): void {
+    this.#open().resetReadTxn()
+  }
+
+  /**
+   * Sends what `queue` puts, all of it synchronously and under one condition; resolves with whether it was applied.
+   * @throws STORE_UNAVAILABLE when the disk refused, or there was no answer in time: the write may still be applied
+   */
+  write(queue: () => Promise<boolean>): Promise<boolean> {
+    return new Promise((done, failed) => {
+      if (this.#overdue > 0) {
+        failed(this.#unavailable('a former write has had no answer; is a process that uses it frozen?'))
+        return
+      }
+      let late = false
+      const timer = this.#clock.after(this.#timeoutMs, () => {
+        late = true
+        this.#overdue++
+        failed(this.#unavailable(`no answer within ${this.#timeoutMs} ms; is a process that uses it frozen, or the disk full?`))
+      })
+      const end = (settle: () => void): void => {
+        if (late) this.#overdue--
+        else timer.cancel()
+        settle()
+      }
+      try {
+        this.#open()
+        queue().then(applied => end(() => done(applied)), error => end(() => failed(this.#writeFailed(error))))
+      } catch (error) {
+        end(() => failed(this.#unavailable(messageOf(error), error)))
+      }
+    })
+  }
+
+  /** Runs a synchronous read. @throws STORE_UNAVAILABLE */
+  read<T>(run: () => T): T {
+    try {
+      this.#open()
+      return run()
+    } catch (error) {
+      throw TroupeError.is(error) ? error : this.#unavailable(messageOf(error), error)
+    }
+  }
+
+  #open(): RootDatabase {
+    if (this.#root === undefined) throw this.#unavailable('it is not open')
+    return this.#root
+  }
+
+  #writeFailed(error: unknown): TroupeError {
+    // lmdb hides the cause in a promise of its own, which would be an unhandled rejection if nobody listened.
+    const cause = (error as { commitError?: Promise<never> }).commitError
+    cause?.catch(() => undefined)
+    return this.#unavailable(messageOf(error), error)
+  }
+
+  #unavailable(why: string, cause?: unknown): TroupeError {
+    return new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${why}`, { cause })
+  }
+}

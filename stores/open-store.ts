@@ -1,0 +1,62 @@
+/**
+ * From a URL to the stores behind it: where a scheme is added. What it returns is not open yet.
+ *
+ *     memory:                                 this process alone, gone with it
+ *     lmdb:DIR                                a directory on this machine's disk
+ *     redis://[user:password@]HOST[:PORT][/DB]   also rediss:// (TLS)
+ *     redis+cluster://[user:password@]HOST[:PORT][,HOST[:PORT]…]
+ */
+import type { Clock } from '../core/clock.ts'
+import { TroupeError } from '../core/errors.ts'
+import { silentLogger, type Logger } from '../core/logger.ts'
+import type { ActorStore } from './actor-store.ts'
+import type { ClusterStore } from './cluster-store.ts'
+import { LmdbActorStore } from './lmdb/actor-store.ts'
+import { LmdbClusterStore } from './lmdb/cluster-store.ts'
+import { LmdbEnvironment } from './lmdb/environment.ts'
+import { MemoryActorStore } from './memory/actor-store.ts'
+import { MemoryClusterStore } from './memory/cluster-store.ts'
+
+export interface Stores {
+  readonly actors: ActorStore
+  readonly cluster: ClusterStore
+}
+
+export interface OpenStoreOptions {
+  readonly clock: Clock
+  readonly log?: Logger
+  /** Keeps clusters that share one store apart; part of every key. '' by default. */
+  readonly namespace?: string
+}
+
+const forms = 'use memory:, lmdb:DIR, redis://HOST:PORT, rediss://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT'
+
+/**
+ * The stores of `url`; both have to be opened before use and closed after it, each by itself.
+ * @throws BAD_OPTION when `url` is none of the supported forms
+ */
+export function openStores(url: string, options: OpenStoreOptions): Stores {
+  const { clock } = options
+  const namespace = options.namespace ?? ''
+  const scheme = /^([a-z][a-z0-9+]*):/.exec(url)?.[1]
+  switch (scheme) {
+    case 'memory': {
+      if (url !== 'memory:') throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(url)}: nothing may follow memory:; ${forms}`)
+      return { actors: new MemoryActorStore(), cluster: new MemoryClusterStore(clock) }
+    }
+    case 'lmdb': {
+      const env = new LmdbEnvironment(directoryOf(url), clock, { namespace })
+      return { actors: new LmdbActorStore(env, clock), cluster: new LmdbClusterStore(env, clock) }
+    }
+    default:
+      throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(url)} has no known scheme; ${forms}`)
+  }
+}
+
+function directoryOf(url: string): string {
+  const directory = url.slice('lmdb:'.length).replace(/^\/\/(?=[./])/, '')
+  if (directory === '' || directory.startsWith('//')) {
+    throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(url)} names no directory; write lmdb:./data or lmdb:/var/lib/troupe`)
+  }
+  return directory
+}
