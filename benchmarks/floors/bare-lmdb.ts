@@ -8,6 +8,7 @@ export function openBareLmdb(scope: Scope, valueBytes: number): BareStore {
   scope.defer(() => db.close())
   const value = Buffer.alloc(valueBytes, 1)
   return {
+    servers: {},
     put: key => db.put(key, value),
     get: key => db.get(key),
   }

@@ -17,7 +17,14 @@ export async function openBareRedis(scope: Scope, url: string, valueBytes: numbe
   await redis.script('LOAD', script)
   const value = Buffer.alloc(valueBytes, 1)
   return {
+    servers: { redis: { cpuSeconds: async () => cpuSecondsIn(await redis.info('cpu')) } },
     put: key => redis.evalsha(sha, 1, `bare:${key}`, value),
     get: key => redis.getBuffer(`bare:${key}`),
   }
+}
+
+/** User and system time of the server in its answer to `INFO cpu`. */
+export function cpuSecondsIn(info: string): number {
+  const seconds = (field: string) => Number(new RegExp(`^${field}:([\\d.]+)`, 'm').exec(info)?.[1] ?? NaN)
+  return seconds('used_cpu_sys') + seconds('used_cpu_user')
 }

@@ -1,8 +1,11 @@
 /** Adds the CPU of other processes to what a measurement in one process has counted. */
-import type { Child } from './child.ts'
 import type { Sample } from './sample.ts'
 
-type Clocked = Pick<Child<never>, 'cpuSeconds'>
+/** A process that says how much it has worked: a child, or a server that is asked. */
+export interface Clocked {
+  /** CPU seconds since its start. */
+  cpuSeconds(): Promise<number>
+}
 
 /** `others`: the processes that work for this measurement, by the name they get in the sample's CPU account. */
 export async function withCpuOf(others: Readonly<Record<string, Clocked>>, measure: () => Promise<Sample>): Promise<Sample> {

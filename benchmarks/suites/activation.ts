@@ -7,6 +7,7 @@
  */
 import { BareCounter } from '../floors/bare-object.ts'
 import type { BareStore } from '../floors/bare-store.ts'
+import { withCpuOf } from '../harness/cpu.ts'
 import { keepInFlight } from '../harness/keep-in-flight.ts'
 import type { Measure } from '../harness/sample.ts'
 import { Scope } from '../harness/scope.ts'
@@ -16,6 +17,8 @@ import { openHost } from '../subjects/open-host.ts'
 import { stores, type OpenedStore, type StoreUnderTest } from './stores.ts'
 
 const perMeasurement = 20_000
+// A get of a bare store takes about a microsecond: reading the clock for each would be a good part of it.
+const supply = { operations: perMeasurement, timedEvery: 8 }
 // With 1,024 shards, the chance that one of them has none of these is one in two million for each.
 const toClaimAllShards = 15_000
 
@@ -32,7 +35,8 @@ const firstCalls = (opened: OpenedStore, inFlight: number, method: 'increment' |
     const host = await openHost(scope, { store: opened.store })
     await forEach(toClaimAllShards, index => host.actor(Counter, `claim${index}`).total())
     let next = 0
-    return await keepInFlight({ inFlight, seconds, operations: perMeasurement }, () => host.actor(Counter, idOf(next++))[method]())
+    return await withCpuOf(opened.bare.servers, () =>
+      keepInFlight({ inFlight, seconds, ...supply }, () => host.actor(Counter, idOf(next++))[method]()))
   }
 
 const freshIds = () => {
@@ -44,11 +48,11 @@ const freshIds = () => {
 const construct = (bare: BareStore, inFlight: number, idOf: (index: number) => string): Measure => seconds => {
   const objects: BareCounter[] = []
   let next = 0
-  return keepInFlight({ inFlight, seconds, operations: perMeasurement }, async () => {
+  const add = (found: unknown) => { objects.push(new BareCounter(found == null ? 0 : 1)) }
+  return withCpuOf(bare.servers, () => keepInFlight({ inFlight, seconds, ...supply }, () => {
     const found = bare.get(idOf(next++))
-    const value = found instanceof Promise ? await found : found
-    objects.push(new BareCounter(value == null ? 0 : (value as Uint8Array).length))
-  })
+    return found instanceof Promise ? found.then(add) : add(found)
+  }))
 }
 
 const persisted = (under: StoreUnderTest, inFlight: number): RateCase => ({
@@ -61,7 +65,8 @@ const persisted = (under: StoreUnderTest, inFlight: number): RateCase => ({
     const opened = await under.open(scope)
     const key = freshIds()
     return {
-      floor: seconds => keepInFlight({ inFlight, seconds, operations: perMeasurement }, () => opened.bare.put(key())),
+      floor: seconds => withCpuOf(opened.bare.servers, () =>
+        keepInFlight({ inFlight, seconds, ...supply }, () => opened.bare.put(key()))),
       subject: firstCalls(opened, inFlight, 'increment', freshIds()),
     }
   },

@@ -1,5 +1,7 @@
 /** `durable`: persisted increments called inside the process, beside bare writes of the same size by the store's own client. */
+import { withCpuOf } from '../harness/cpu.ts'
 import { keepInFlight } from '../harness/keep-in-flight.ts'
+import type { Measure } from '../harness/sample.ts'
 import type { RateCase, Suite } from '../harness/suite.ts'
 import { Tally } from '../harness/tally.ts'
 import { CounterGroup } from '../subjects/counter-group.ts'
@@ -22,9 +24,11 @@ const increments = (under: StoreUnderTest, spread: { name: string; actors: numbe
     const keys = Array.from({ length: spread.actors }, (_, index) => `c${index}`)
     const calls = new Tally()
     let turn = 0
+    const measure = (operation: () => Promise<unknown>): Measure => seconds =>
+      withCpuOf(bare.servers, () => keepInFlight({ inFlight, seconds }, operation))
     return {
-      floor: seconds => keepInFlight({ inFlight, seconds }, () => bare.put(keys[turn++ % keys.length]!)),
-      subject: calls.of(seconds => keepInFlight({ inFlight, seconds }, () => counters.increment())),
+      floor: measure(() => bare.put(keys[turn++ % keys.length]!)),
+      subject: calls.of(measure(() => counters.increment())),
       verify: () => counters.verify(calls.operations),
     }
   },
