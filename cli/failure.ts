@@ -4,6 +4,7 @@
  * Exit codes: 0 all went well · 1 it failed while running · 2 it was called wrongly (flags, arguments, URLs).
  * Stacks are for people who ask for them: `--log-level debug`.
  */
+import { isActorError } from '../actors/errors.ts'
 import { TroupeError, messageOf } from '../core/errors.ts'
 
 export const EXIT_OK = 0
@@ -28,7 +29,9 @@ export const failureLine = (error: unknown): string => `troupe: ${codeOf(error)}
 
 /** The same for a failed call, with what is proved about it: `(executed: no, retryable: yes)`. */
 export function callFailureLine(error: unknown): string {
-  const { executed, retryable } = (typeof error === 'object' && error !== null ? error : {}) as Coded
+  // An author's error is thrown by the method itself.
+  const { executed, retryable }: Coded = isActorError(error) ? { executed: 'yes', retryable: false }
+    : (typeof error === 'object' && error !== null ? error : {})
   const facts = [
     executed === undefined ? '' : `executed: ${String(executed)}`,
     retryable === undefined ? '' : `retryable: ${retryable === true ? 'yes' : 'no'}`,
