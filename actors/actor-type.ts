@@ -1,0 +1,146 @@
+/**
+ * An actor class, read once: its type name, options, and the table of methods that may be called.
+ *
+ * A method is callable from outside when it is an own-named function on the prototype chain below Actor: no hooks, no
+ * `_x`, no accessors, no inherited names of Object. Everything else is UNKNOWN_METHOD, so `constructor`, `__proto__`
+ * and `then` lead nowhere.
+ */
+import { TroupeError } from '../core/errors.ts'
+import { hash32, nameProblem, MAX_NAME_BYTES, shardOf } from '../core/ids.ts'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { Actor, actorBrand } from './actor.ts'
+import { actorOptionsSchema, methodOptionSchema, type ActorOptions, type MethodOption } from './actor-options.ts'
+
+/** What a subclass of Actor may say about itself in static fields. */
+export interface ActorStatics {
+  /** The type's name for callers and stores; the class name unless given. Must never change. */
+  readonly type?: string
+  readonly options?: ActorOptions
+  readonly methods?: Readonly<Record<string, MethodOption | undefined>>
+  /** Version of the state's shape; 1 unless given. */
+  readonly version?: number
+  /** Upgrades state of an older version: gets its fields and the version, returns the fields of the present one. */
+  readonly migrate?: (state: Record<string, unknown>, from: number) => Record<string, unknown>
+}
+
+// `object &`: statics are read as they are found; a class literal need not declare them.
+export type ActorClass = (new () => Actor) & object
+
+export interface Method {
+  readonly name: string
+  readonly readonly: boolean
+  /** An async generator: its turn lasts as long as the stream. */
+  readonly stream: boolean
+  readonly input: StandardSchemaV1<unknown, readonly unknown[]> | undefined
+  readonly run: (this: Actor, ...args: readonly unknown[]) => unknown
+}
+
+export interface ActorType {
+  readonly name: string
+  readonly actorClass: ActorClass
+  readonly methods: ReadonlyMap<string, Method>
+  readonly idleAfterMs: number
+  readonly reentrant: boolean
+  readonly maxDepth: number
+  readonly mailbox: number
+  readonly turnTimeoutMs: number
+  readonly drainTimeoutMs: number | undefined
+  readonly placementKey: ((id: string) => string) | undefined
+  readonly version: number
+  readonly migrate: ActorStatics['migrate']
+  readonly onActivate: boolean
+  readonly onDeactivate: boolean
+  /** Seed of the shard hash: `hash32(name)`. */
+  readonly seed: number
+}
+
+const hooks = new Set(['onActivate', 'onDeactivate', 'onReminder'])
+const reserved = new Set(['ctx', 'with', 'then'])
+const asyncGenerator = Object.getPrototypeOf(async function* () {}) as object
+
+/** True for a class that extends Actor, of this copy of the package or another. */
+export const isActorClass = (value: unknown): value is ActorClass =>
+  typeof value === 'function' && value !== Actor && (value as unknown as Record<symbol, unknown>)[actorBrand] === true
+  && !Object.hasOwn(value, actorBrand)
+
+/** @throws BAD_ACTOR_CLASS with every problem of the class. */
+export function readActorType(actorClass: ActorClass): ActorType {
+  const statics = actorClass as ActorStatics & { name: string }
+  const problems: string[] = []
+  // Own only: a subclass of a class with a given type is a type of its own.
+  const name = Object.hasOwn(actorClass, 'type') ? statics.type : statics.name
+  const badName = nameProblem(name, MAX_NAME_BYTES)
+  if (badName !== undefined) problems.push(`its type ${badName}; set static readonly type = '…'`)
+
+  const options = actorOptionsSchema.safeParse(statics.options ?? {})
+  if (!options.success) problems.push(...options.error.issues.map(i => `options.${i.path.join('.')}: ${i.message}`))
+  const version = statics.version ?? 1
+  if (!Number.isSafeInteger(version) || version < 1) problems.push('static version must be a whole number from 1 up')
+  if (statics.migrate !== undefined && typeof statics.migrate !== 'function') problems.push('static migrate must be a function')
+  const methods = readMethods(actorClass, statics.methods ?? {}, problems)
+  if (problems.length > 0 || !options.success) {
+    throw new TroupeError('BAD_ACTOR_CLASS', `${statics.name || 'an actor class without a name'}: ${problems.join('; ')}`, { data: { problems } })
+  }
+  const o = options.data
+  const prototype = actorClass.prototype as Record<string, unknown>
+  return Object.freeze({
+    name: name as string, actorClass, methods,
+    idleAfterMs: o.idleAfter!, reentrant: o.reentrancy === 'call-chain', maxDepth: o.maxDepth, mailbox: o.mailbox,
+    turnTimeoutMs: o.turnTimeout!, drainTimeoutMs: o.drainTimeout, placementKey: o.placement.key,
+    version, migrate: statics.migrate,
+    onActivate: typeof prototype.onActivate === 'function', onDeactivate: typeof prototype.onDeactivate === 'function',
+    seed: hash32(name as string),
+  })
+}
+
+function readMethods(actorClass: ActorClass, given: NonNullable<ActorStatics['methods']>, problems: string[]): ReadonlyMap<string, Method> {
+  const methods = new Map<string, Method>()
+  for (const [name, run] of prototypeFunctions(actorClass)) {
+    if (reserved.has(name)) problems.push(`a method may not be called ${name}: references use that name`)
+    if (hooks.has(name) || name.startsWith('_')) continue
+    const option = methodOptionSchema.safeParse((Object.hasOwn(given, name) ? given[name] : undefined) ?? {})
+    if (!option.success) {
+      problems.push(...option.error.issues.map(i => `methods.${name}${i.path.length > 0 ? `.${i.path.join('.')}` : ''}: ${i.message}`))
+      continue
+    }
+    const stream = Object.prototype.isPrototypeOf.call(asyncGenerator, run as object)
+    methods.set(name, { name, run: run as Method['run'], readonly: option.data.readonly, input: option.data.input, stream })
+  }
+  for (const name of Object.keys(given)) {
+    if (!methods.has(name)) problems.push(`methods.${name}: there is no such method that can be called from outside`)
+  }
+  return methods
+}
+
+/** Functions of the prototype chain from Actor downwards, the most derived last (it wins in a Map). */
+function* prototypeFunctions(actorClass: ActorClass): Iterable<[string, unknown]> {
+  const chain: object[] = []
+  for (let p = actorClass.prototype as object | null; p !== null && p !== Actor.prototype && p !== Object.prototype; p = Object.getPrototypeOf(p) as object | null) {
+    if (Object.hasOwn(p.constructor, actorBrand)) break
+    chain.unshift(p)
+  }
+  for (const prototype of chain) {
+    for (const name of Object.getOwnPropertyNames(prototype)) {
+      const { value } = Object.getOwnPropertyDescriptor(prototype, name)!
+      if (name !== 'constructor' && typeof value === 'function') yield [name, value]
+    }
+  }
+}
+
+/** The shard of `id` within its type; a type may place by another key than the id. */
+export function shardOfActor(type: ActorType, id: string, bits: number): number {
+  return shardOf(type.seed, type.placementKey === undefined ? id : placementKeyOf(type, id), bits)
+}
+
+function placementKeyOf(type: ActorType, id: string): string {
+  const key: unknown = type.placementKey!(id)
+  if (typeof key === 'string') return key
+  throw new TroupeError('BAD_ACTOR_CLASS', `${type.name}: options.placement.key returned ${typeof key} for ${JSON.stringify(id)}; it must return a string`)
+}
+
+/** @throws UNKNOWN_METHOD with the names that exist. */
+export function methodOf(type: ActorType, name: string): Method {
+  const method = type.methods.get(name)
+  if (method !== undefined) return method
+  throw new TroupeError('UNKNOWN_METHOD', `${type.name} has no method ${JSON.stringify(String(name).slice(0, 80))}; it has ${[...type.methods.keys()].slice(0, 20).join(', ') || 'none'}`)
+}

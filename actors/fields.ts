@@ -1,0 +1,225 @@
+/**
+ * The durable fields of one instance: what changed since the last turn, how to take it back, and how it is stored.
+ *
+ * A `Fields` holds the values as of the last completed turn: primitives themselves, everything else as encoded bytes. So
+ * one comparison finds the changes of a turn (`capture`), a throw is undone from it (`restore`), and a commit is written
+ * from it (`takeHead`) at any later time without looking at the instance, which may be in the middle of its next turn.
+ *
+ * Stored form: the head is `[shape version, { field: primitive }, { field: bytes } | null, [spilled names] | null]`;
+ * a value over SPILL_BYTES is an entry of its own, so that a small change does not rewrite it.
+ */
+import { decode, encode, isPrimitive } from '../core/codec.ts'
+import { TroupeError, messageOf } from '../core/errors.ts'
+
+export const SPILL_BYTES = 1024
+/** Entries of the store are named by what they are: `f:` a field, `s:` a storage key. */
+export const fieldEntry = (name: string): string => `f:${name}`
+
+type Instance = Record<string, unknown>
+type Held = unknown // a primitive, or the Uint8Array of an encoded value: no primitive is an object
+type EntryChange = readonly [name: string, value: Uint8Array | null]
+
+const isBytes = (held: Held): held is Uint8Array => typeof held === 'object' && held !== null
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0
+}
+
+function hold(value: unknown, name: string): Held {
+  if (isPrimitive(value)) return value
+  return encode(value, name, 'STATE_NOT_STORABLE')
+}
+
+export class Fields {
+  #names: readonly string[]
+  #held: Held[]
+  /** Names that are entries in the store now; what must be rewritten or removed there at the next commit. */
+  #spilled: Set<string> | undefined
+  #unsaved: Set<string> | undefined
+
+  /**
+   * Of an instance as its class made it: nothing is stored yet. `known` are the names of another instance of the class:
+   * a million activations share one list. @throws STATE_NOT_STORABLE naming the field
+   */
+  constructor(instance: object, known?: readonly string[]) {
+    const names = Object.keys(instance)
+    this.#names = known !== undefined && sameNames(names, known) ? known : names
+    this.#held = this.#names.map(name => hold((instance as Instance)[name], name))
+    this.#names.forEach((name, i) => this.#noteLarge(name, this.#held[i]))
+  }
+
+  get names(): readonly string[] {
+    return this.#names
+  }
+
+  #noteLarge(name: string, held: Held): void {
+    if (isBytes(held) && held.length > SPILL_BYTES || this.#spilled?.has(name)) (this.#unsaved ??= new Set()).add(name)
+  }
+
+  /**
+   * Compares the instance with what is held, and holds its values from now on. True when anything differs.
+   * On a throw nothing is held differently. @throws STATE_NOT_STORABLE naming the field and the path in it
+   */
+  capture(instance: object): boolean {
+    const names = Object.keys(instance)
+    if (!sameNames(names, this.#names)) return this.#captureNewShape(instance as Instance, names)
+    let next: Held[] | undefined
+    for (let i = 0; i < names.length; i++) {
+      const value = (instance as Instance)[names[i]!]
+      const before = this.#held[i]
+      if (Object.is(value, before) && !isBytes(before)) continue
+      const held = hold(value, names[i]!)
+      if (isBytes(held) && isBytes(before) && sameBytes(held, before)) continue
+      ;(next ??= this.#held.slice())[i] = held
+    }
+    if (next === undefined) return false
+    const before = this.#held
+    this.#held = next
+    for (let i = 0; i < next.length; i++) if (next[i] !== before[i]) this.#noteLarge(names[i]!, next[i])
+    return true
+  }
+
+  #captureNewShape(instance: Instance, names: readonly string[]): true {
+    const held = names.map(name => hold(instance[name], name))
+    for (const name of this.#names) if (!Object.hasOwn(instance, name)) this.#noteLarge(name, undefined)
+    this.#names = names
+    this.#held = held
+    names.forEach((name, i) => this.#noteLarge(name, held[i]))
+    return true
+  }
+
+  /** True when `capture` would find a change; holds nothing. */
+  differs(instance: object): boolean {
+    const names = Object.keys(instance)
+    if (!sameNames(names, this.#names)) return true
+    return names.some((name, i) => {
+      const value = (instance as Instance)[name]
+      const before = this.#held[i]
+      if (!isBytes(before)) return !Object.is(value, before)
+      return isPrimitive(value) || !sameBytes(encode(value, name, 'STATE_NOT_STORABLE'), before)
+    })
+  }
+
+  /** Gives the instance the held values again; objects are fresh copies. */
+  restore(instance: object): void {
+    const target = instance as Instance
+    for (const name of Object.keys(target)) if (!this.#names.includes(name)) delete target[name]
+    this.#names.forEach((name, i) => setOwn(target, name, thaw(this.#held[i], name)))
+  }
+
+  /** A savepoint: what the instance is now, to go back to with `restore` without touching what this one holds. */
+  static savepoint(instance: object): Fields {
+    return new Fields(instance)
+  }
+
+  /** The head to store now, and the entries that must change with it; from here on they count as stored. */
+  takeHead(shapeVersion: number): { head: Uint8Array; entries: EntryChange[] | undefined } {
+    const small: Instance = {}
+    let complex: Record<string, Uint8Array> | null = null
+    let spilled: string[] | null = null
+    let entries: EntryChange[] | undefined
+    for (let i = 0; i < this.#names.length; i++) {
+      const name = this.#names[i]!
+      const held = this.#held[i]
+      if (!isBytes(held)) setOwn(small, name, held)
+      else if (held.length <= SPILL_BYTES) setOwn((complex ??= {}) as Instance, name, held)
+      else {
+        (spilled ??= []).push(name)
+        if (this.#unsaved?.has(name)) (entries ??= []).push([fieldEntry(name), held])
+      }
+    }
+    if (this.#spilled !== undefined) {
+      for (const name of this.#spilled) if (spilled === null || !spilled.includes(name)) (entries ??= []).push([fieldEntry(name), null])
+    }
+    this.#spilled = spilled === null ? undefined : new Set(spilled)
+    this.#unsaved = undefined
+    return { head: encode([shapeVersion, small, complex, spilled], 'state'), entries }
+  }
+
+  /** Holds what the store holds: called once, after `adopt` gave the instance its stored values and nothing was migrated. */
+  stored(spilled: readonly string[]): void {
+    this.#spilled = spilled.length > 0 ? new Set(spilled) : undefined
+    this.#unsaved = undefined
+  }
+
+  /** After a migration every large value must be written again, and old entries that are gone removed. */
+  storedOtherwise(spilled: readonly string[]): void {
+    this.#spilled = spilled.length > 0 ? new Set(spilled) : undefined
+    this.#names.forEach((name, i) => this.#noteLarge(name, this.#held[i]))
+  }
+
+  /** The value of a field as of the last completed turn. */
+  read(name: string): { found: boolean; value: unknown } {
+    const i = this.#names.indexOf(name)
+    return i < 0 ? { found: false, value: undefined } : { found: true, value: thaw(this.#held[i], name) }
+  }
+}
+
+const thaw = (held: Held, name: string): unknown => (isBytes(held) ? decode(held, name, 'STATE_UNREADABLE') : held)
+
+/** Names are data: `__proto__` must become an own property. */
+function setOwn(target: Instance, name: string, value: unknown): void {
+  if (name === '__proto__') Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true })
+  else target[name] = value
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/** A stored head, taken apart; spilled fields still have to be loaded. */
+export interface StoredState {
+  readonly shapeVersion: number
+  readonly values: Record<string, unknown>
+  readonly spilled: readonly string[]
+}
+
+/** @throws STATE_UNREADABLE when the bytes are no head. */
+export function readHead(head: Uint8Array, who: string): StoredState {
+  const parts = decode(head, `stored state of ${who}`, 'STATE_UNREADABLE')
+  if (!Array.isArray(parts) || parts.length !== 4 || typeof parts[0] !== 'number') {
+    throw new TroupeError('STATE_UNREADABLE', `stored state of ${who}: these bytes are no actor state`)
+  }
+  const [shapeVersion, small, complex, spilled] = parts as [number, Instance, Record<string, Uint8Array> | null, string[] | null]
+  if (complex !== null) for (const name of Object.keys(complex)) setOwn(small, name, decode(complex[name]!, name, 'STATE_UNREADABLE'))
+  return { shapeVersion, values: small, spilled: spilled ?? [] }
+}
+
+/**
+ * Gives a fresh instance its stored values, migrated when they are of an older version. Fields that the class has and the
+ * store has not keep their first values. True when a migration ran.
+ * @throws STATE_TOO_NEW · ACTIVATION_FAILED when `migrate` is missing, throws or returns no object
+ */
+export function adopt(
+  instance: object, state: StoredState, version: number,
+  migrate: ((state: Record<string, unknown>, from: number) => Record<string, unknown>) | undefined, who: string,
+): boolean {
+  if (state.shapeVersion > version) {
+    throw new TroupeError('STATE_TOO_NEW', `${who}: its stored state has version ${state.shapeVersion}, this code knows ${version}; deploy the newer code`)
+  }
+  let values: unknown = state.values
+  if (state.shapeVersion < version) values = migrated(state, version, migrate, who)
+  for (const name of Object.keys(values as object)) setOwn(instance as Instance, name, (values as Instance)[name])
+  return state.shapeVersion < version
+}
+
+function migrated(
+  state: StoredState, version: number,
+  migrate: ((state: Record<string, unknown>, from: number) => Record<string, unknown>) | undefined, who: string,
+): Record<string, unknown> {
+  if (migrate === undefined) {
+    throw new TroupeError('ACTIVATION_FAILED', `${who}: its stored state has version ${state.shapeVersion}, the class ${version}; add static migrate(state, from)`)
+  }
+  let result: unknown
+  try {
+    result = migrate(state.values, state.shapeVersion)
+  } catch (error) {
+    throw new TroupeError('ACTIVATION_FAILED', `${who}: migrate from version ${state.shapeVersion} threw: ${messageOf(error)}`, { cause: error })
+  }
+  if (typeof result !== 'object' || result === null) {
+    throw new TroupeError('ACTIVATION_FAILED', `${who}: migrate must return the state as an object, not ${typeof result}`)
+  }
+  return result as Record<string, unknown>
+}

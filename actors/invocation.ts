@@ -1,0 +1,129 @@
+/**
+ * One call on its way, from the reference to its one answer; while it runs it is its own turn.
+ *
+ * Two lives: its turn (waiting → running → over) and its answer (given exactly once: later answers, deadlines and
+ * cancellations find it settled and do nothing). A caller may give up while the turn goes on. Whoever holds a waiting
+ * call (mailbox, shard queue, peer link) asks `settled` first.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { TroupeError } from '../core/errors.ts'
+import { showKey } from '../core/ids.ts'
+import type { Method } from './actor-type.ts'
+import type { ChainLink } from './call-chain.ts'
+
+/** How its result leaves this host: as a copy for a caller in this process, as bytes for a peer. */
+export type ResultForm = 'copy' | 'encoded'
+
+/** What a turn's outgoing calls must pass (P3). */
+export interface OutputGate {
+  readonly phase: string
+  readonly hasUnsaved: boolean
+  whenDurable(then: () => void, failed: (error: unknown) => void): void
+}
+
+export class Invocation implements ChainLink {
+  readonly typeName: string
+  readonly id: string
+  readonly methodName: string
+  /** Owned by the callee. */
+  args: readonly unknown[]
+  readonly parent: ChainLink | undefined
+  readonly depth: number
+  readonly form: ResultForm
+  /** Reads a field or storage key (`methodName` is its name) instead of running a method. */
+  readonly reads: boolean
+  /** Monotonic ms; the call fails with CALL_TIMEOUT when it passes. 0 = not yet fixed: `timeoutMs` from the first wait on. */
+  deadline: number
+  readonly timeoutMs: number
+
+  turnPhase: 'waiting' | 'running' | 'over' = 'waiting'
+  /** The answer was given. */
+  settled = false
+  /** Number of the turn, set when it starts. */
+  turn = 0
+  /** Monotonic ms at which the running turn is abandoned, and what happens then; set with the turn's first wait. */
+  turnDeadline = 0
+  onTurnTimeout: (() => void) | undefined = undefined
+  method: Method | undefined = undefined
+  /** The exclusive turn around this one, when it re-entered. */
+  outer: Invocation | undefined = undefined
+  /** What the turn returned or threw, while the output gate holds it. */
+  outcome: unknown = undefined
+  failed = false
+  /** The activation that its turn runs on: calls made by the turn leave through its output gate. */
+  gate: OutputGate | undefined = undefined
+  /** The last reason why it could not be delivered, while the router tries on. */
+  problem: TroupeError | undefined = undefined
+  attempts = 0
+  /** Who answered. */
+  host = ''
+  epoch = 0
+  /** Place in the deadline wheel; owned by it. */
+  wheelSlot = -1
+  wheelIndex = -1
+  /** Told when the caller gave up, so that whoever runs or carries the call can stop. */
+  onAbandoned: ((reason: TroupeError) => void) | undefined = undefined
+  #abort: AbortController | undefined
+  readonly #resolve: (value: unknown, invocation: Invocation) => void
+  readonly #reject: (error: unknown) => void
+
+  constructor(
+    call: { typeName: string; id: string; methodName: string; args: readonly unknown[]; timeoutMs: number; parent: ChainLink | undefined; form: ResultForm; reads: boolean },
+    resolve: (value: unknown, invocation: Invocation) => void, reject: (error: unknown) => void,
+  ) {
+    this.typeName = call.typeName
+    this.id = call.id
+    this.methodName = call.methodName
+    this.args = call.args
+    this.parent = call.parent
+    this.depth = call.parent === undefined ? 1 : call.parent.depth + 1
+    this.form = call.form
+    this.reads = call.reads
+    this.timeoutMs = call.timeoutMs
+    this.deadline = 0
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  /** Aborted when the caller gave up or the turn's deadline passed; made when first asked for. */
+  get signal(): AbortSignal {
+    return (this.#abort ??= new AbortController()).signal
+  }
+
+  succeed(value: unknown): void {
+    if (this.settled) return
+    this.settled = true
+    this.#resolve(value, this)
+  }
+
+  fail(error: unknown): void {
+    if (this.settled) return
+    this.settled = true
+    this.#reject(error)
+  }
+
+  /** Answers with what the turn left in `outcome`. */
+  release(): void {
+    if (this.failed) this.fail(this.outcome)
+    else this.succeed(this.outcome)
+  }
+
+  /** Aborts `signal`; the turn may go on, nobody waits for it. */
+  abort(reason: TroupeError): void {
+    (this.#abort ??= new AbortController()).abort(reason)
+  }
+
+  /** The caller gave up: by its deadline or its signal. What has not started never will. */
+  abandon(code: 'CALL_TIMEOUT' | 'CANCELLED', what: string): void {
+    if (this.settled) return
+    const started = this.turnPhase !== 'waiting'
+    const error = !started && this.problem !== undefined && code === 'CALL_TIMEOUT' ? this.problem : new TroupeError(code, `${showKey({ type: this.typeName, id: this.id })}.${this.methodName}: ${what}, ${
+      started ? 'after its turn had started' : 'before its turn started'}`, { executed: started ? 'unknown' : 'no' })
+    this.fail(error)
+    this.abort(error)
+    this.onAbandoned?.(error)
+  }
+}
+
+/** The turn in whose promise chain the code that asks is running. */
+export const turnScope = new AsyncLocalStorage<Invocation>()

@@ -1,0 +1,42 @@
+/** What a host gives to each of its activations. One object a host. */
+import type { DeactivationReason } from '../../actors/actor.ts'
+import type { Invocation } from '../../actors/invocation.ts'
+import type { ActorRef, CallOptions, RemoteRef } from '../../actors/actor-ref.ts'
+import type { ActorClass } from '../../actors/actor-type.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { ActorStore, CommitResult } from '../../stores/actor-store.ts'
+import type { GroupCommit } from '../../stores/group-commit.ts'
+import type { Deadlines } from '../dispatch/deadlines.ts'
+import type { Activation } from './activation.ts'
+
+export interface ActivationServices {
+  readonly hostId: string
+  /** The host's incarnation: nonce of its claims and commits. */
+  readonly nonce: string
+  readonly log: Logger
+  readonly commits: GroupCommit
+  readonly store: ActorStore
+  readonly deadlines: Deadlines<Invocation>
+  readonly checkReadonly: boolean
+  readonly maxPayloadBytes: number
+  readonly refs: References
+  idleTick(): number
+  nextTurn(): number
+  /** Starts the clock of a waiting call's deadline; the milliseconds that are left. */
+  watch(call: Invocation): number
+  /** Starts the clock of a running turn: its caller's deadline, then the type's. */
+  watchTurn(call: Invocation, activation: Activation): void
+  /** A running stream was asked for its next item, or waits for its reader: `onTimeout` unless it goes on within `ms`. */
+  watchStream(call: Invocation, ms: number, onTimeout: () => void): void
+  /** The activation is over and nothing of it is being written; `waiting` did not run: the router finds where they belong now. */
+  ended(activation: Activation, waiting: readonly Invocation[]): void
+  commitFailed(activation: Activation, result: CommitResult): void
+  /** Runs a hook with a deadline; a throw or a timeout is logged. */
+  hook(activation: Activation, name: 'onDeactivate', reason: DeactivationReason): Promise<void>
+}
+
+/** Where references come from. */
+export interface References {
+  actor<A extends ActorClass>(actorClass: A, id: string, options?: CallOptions): ActorRef<InstanceType<A>>
+  byName(type: string, id: string, options?: CallOptions): RemoteRef
+}

@@ -1,0 +1,431 @@
+/**
+ * One live actor: its instance, the turns running on it, the calls waiting for it, and what of it is not durable yet.
+ *
+ * Promises: one exclusive turn at a time, readonly turns overlap each other (P1); a turn's changes are captured at its end
+ * or taken back (P2); an answer leaves only when every commit that its turn could have seen is durable (P3); after a commit
+ * that was not 'ok' nothing of this memory is believed any more (P4): held answers become errors, waiting calls, which did
+ * not run, go back to the router.
+ *
+ * What is decided elsewhere: who may start (turn-gate.ts), what changed (actors/fields.ts), when bytes are flushed
+ * (stores/group-commit.ts), how it is brought to life (activator.ts), how streams run (stream-turn.ts).
+ */
+import type { Actor, ActorHooks, ContextSource, DeactivationReason } from '../../actors/actor.ts'
+import type { ActorContext } from '../../actors/actor-context.ts'
+import type { ActorType } from '../../actors/actor-type.ts'
+import { chainHas, showChain } from '../../actors/call-chain.ts'
+import { Fields } from '../../actors/fields.ts'
+import { turnScope, type Invocation, type OutputGate } from '../../actors/invocation.ts'
+import { TroupeError } from '../../core/errors.ts'
+import { showKey } from '../../core/ids.ts'
+import type { ActorWrite, CommitResult } from '../../stores/actor-store.ts'
+import type { Committable } from '../../stores/group-commit.ts'
+import { ActivationContext, storageEntry } from './activation-context.ts'
+import type { ActivationServices } from './activation-services.ts'
+import { Mailbox } from './mailbox.ts'
+import { StorageBuffer } from './storage-buffer.ts'
+import { startStream } from './stream-turn.ts'
+import { commitError, isThenable, methodFailure, runMethod, takeResult, type Outcome } from './turn.ts'
+import { admit } from './turn-gate.ts'
+
+/**
+ * activating → active → retiring → ended, or any → ended at once. Retiring: starts no turn, lets the running ones and
+ * their commits end.
+ */
+export type ActivationPhase = 'activating' | 'active' | 'retiring' | 'ended'
+
+export class Activation implements Committable, ContextSource, OutputGate {
+  readonly type: ActorType
+  readonly id: string
+  readonly shard: number
+  readonly epoch: number
+  readonly services: ActivationServices
+  phase: ActivationPhase = 'activating'
+  /** Coarse time of the last call, in the idle collector's ticks. */
+  lastUsed = 0
+  #instance: Actor | undefined
+  #fields: Fields | undefined
+  #storage: StorageBuffer | undefined
+  #context: ActivationContext | undefined
+  /** Version that the store holds, or will hold when the flush in flight is done. */
+  #version = 0
+  /** The innermost exclusive turn; outer ones hang on it. */
+  #exclusive: Invocation | undefined
+  /** Readonly turns that did not end at once. */
+  #readers: Invocation[] | undefined
+  #mailbox: Mailbox | undefined
+  /** Answers that wait for the next flush, and for the one in flight. Defined = there is such a flush. */
+  #heldQueued: Held[] | undefined
+  #heldInFlight: Held[] | undefined
+  #onQuiet: (() => void)[] | undefined
+
+  constructor(type: ActorType, id: string, shard: number, epoch: number, services: ActivationServices) {
+    this.type = type
+    this.id = id
+    this.shard = shard
+    this.epoch = epoch
+    this.services = services
+  }
+
+  get name(): string {
+    return showKey({ type: this.type.name, id: this.id })
+  }
+
+  get fields(): Fields | undefined {
+    return this.#fields
+  }
+
+  get storage(): StorageBuffer {
+    return (this.#storage ??= new StorageBuffer())
+  }
+
+  /** True when nothing runs, waits or is unsaved. */
+  get quiet(): boolean {
+    return this.#exclusive === undefined && (this.#readers === undefined || this.#readers.length === 0)
+      && this.#heldQueued === undefined && this.#heldInFlight === undefined
+  }
+
+  get waiting(): number {
+    return this.#mailbox?.size ?? 0
+  }
+
+  context(): ActorContext {
+    return (this.#context ??= new ActivationContext(this))
+  }
+
+  // ---- life -------------------------------------------------------------------------------------------------------
+
+  /** The activator made and filled the instance; calls may run now. */
+  begin(instance: Actor, fields: Fields, version: number): void {
+    this.#instance = instance
+    this.#fields = fields
+    this.#version = version
+  }
+
+  /** Runs `onActivate` as the first turn; its commit is durable when `call` is answered. */
+  runFirst(call: Invocation): void {
+    this.#start(call)
+  }
+
+  /** The activation failed: what waits gets `error` (it did not run), the id is free for another try. */
+  failActivation(error: unknown): void {
+    for (const call of this.#takeWaiting()) call.fail(error)
+    this.end()
+  }
+
+  /** Its shard is another's: ends before it began. What waits did not run. */
+  giveUp(): Invocation[] {
+    const waiting = this.#takeWaiting()
+    this.end()
+    return waiting
+  }
+
+  /** Opens the mailbox, after `onActivate`. */
+  open(): void {
+    if (this.phase !== 'activating') return
+    this.phase = 'active'
+    this.#pump()
+  }
+
+  /**
+   * Starts no more turns; ends when the running ones and their commits have. Calls that wait or come then go back to the
+   * router at its end: the actor can be nowhere else before.
+   * @returns when it has ended
+   */
+  retire(reason: DeactivationReason): Promise<void> {
+    if (this.phase === 'ended') return Promise.resolve()
+    if (this.phase !== 'active') return this.#whenQuiet(() => this.end())
+    this.phase = 'retiring'
+    return this.#whenQuiet(async () => {
+      if (this.phase !== 'retiring') return
+      if (this.type.onDeactivate) await this.services.hook(this, 'onDeactivate', reason)
+      this.end()
+    })
+  }
+
+  /** Ends now: running turns are not waited for, their answers are `error`, nothing of theirs is stored. */
+  end(error?: TroupeError): void {
+    if (this.phase === 'ended') return
+    this.phase = 'ended'
+    const why = error ?? new TroupeError('HOST_STOPPING', `${this.name}: its activation ended`, { executed: 'unknown' })
+    for (const held of [this.#heldInFlight, this.#heldQueued]) if (held !== undefined) for (const call of held) call.fail(why)
+    for (let turn = this.#exclusive; turn !== undefined; turn = turn.outer) this.#cut(turn, why)
+    if (this.#readers !== undefined) for (const turn of this.#readers) this.#cut(turn, why)
+    this.#exclusive = undefined
+    const writing = this.#heldInFlight !== undefined
+    this.#readers = this.#heldQueued = this.#heldInFlight = undefined
+    // Whoever still points here (a reference, a bucket) keeps no state alive.
+    this.#instance = this.#fields = this.#storage = undefined
+    // The next activation must not load before a write on its way has landed or failed: calls wait here until then.
+    if (!writing) this.services.ended(this, this.#takeWaiting())
+    this.#settleQuiet()
+  }
+
+  #cut(turn: Invocation, why: TroupeError): void {
+    this.services.deadlines.remove(turn)
+    turn.turnPhase = 'over'
+    turn.fail(why)
+    turn.abort(why)
+    turn.onAbandoned?.(why)
+  }
+
+  #takeWaiting(): Invocation[] {
+    const waiting = this.#mailbox?.takeAll() ?? []
+    this.#mailbox = undefined
+    for (const call of waiting) call.onAbandoned = undefined
+    return waiting
+  }
+
+  #whenQuiet(then: () => void | Promise<void>): Promise<void> {
+    if (this.quiet) return Promise.resolve(then())
+    return new Promise<void>(resolve => (this.#onQuiet ??= []).push(resolve)).then(then)
+  }
+
+  #settleQuiet(): void {
+    if (this.#onQuiet === undefined || !(this.quiet || this.phase === 'ended')) return
+    const waiters = this.#onQuiet
+    this.#onQuiet = undefined
+    for (const waiter of waiters) waiter()
+  }
+
+  // ---- admission --------------------------------------------------------------------------------------------------
+
+  /** Takes a call of a checked method: it starts, waits, or fails. */
+  accept(call: Invocation): void {
+    this.lastUsed = this.services.idleTick()
+    if (this.phase === 'active' && this.#exclusive === undefined && this.waiting === 0
+      && (this.#readers === undefined || this.#readers.length === 0)) {
+      if (call.depth > this.type.maxDepth) this.#tooDeep(call)
+      else this.#start(call)
+      return
+    }
+    this.#acceptBusy(call)
+  }
+
+  #acceptBusy(call: Invocation): void {
+    if (call.depth > this.type.maxDepth) return this.#tooDeep(call)
+    const admission = this.phase === 'active' ? this.#admit(call) : 'wait'
+    if (admission === 'cycle') {
+      const chain = showChain(call.parent, this.type.name, this.id)
+      return call.fail(new TroupeError('CALL_CYCLE', `${this.name}.${call.methodName}: this call would wait on itself: ${chain.join(' → ')}; ${
+        this.type.reentrant ? 'only an exclusive turn can be re-entered' : "call without waiting, or set options.reentrancy to 'call-chain'"}`, { data: { chain } }))
+    }
+    if (admission !== 'wait') return this.#start(call)
+    if (this.waiting >= this.type.mailbox) {
+      return call.fail(new TroupeError('MAILBOX_FULL', `${this.name}: ${this.waiting} calls are waiting, its mailbox holds no more; call later`, { retryAfterMs: 100 }))
+    }
+    const mailbox = (this.#mailbox ??= new Mailbox())
+    mailbox.push(call)
+    call.onAbandoned = () => mailbox.forget()
+    this.services.watch(call)
+  }
+
+  #admit(call: Invocation): ReturnType<typeof admit> {
+    const inChain = (turn: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, this.type.name, this.id, turn.turn)
+    let chainHasOther = this.#readers?.some(inChain) ?? false
+    for (let turn = this.#exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOther ||= inChain(turn)
+    return admit(
+      { exclusive: this.#exclusive !== undefined, readers: this.#readers?.length ?? 0, waiting: this.waiting },
+      { readonly: isReadonly(call), chainHasExclusive: this.#exclusive !== undefined && inChain(this.#exclusive), chainHasOther, reentrant: this.type.reentrant },
+    )
+  }
+
+  #tooDeep(call: Invocation): void {
+    call.fail(new TroupeError('STACK_DEPTH', 'maximum stack depth exceeded', { data: { maxDepth: this.type.maxDepth, chain: showChain(call.parent, this.type.name, this.id) } }))
+  }
+
+  /** Starts every waiting call that may start now. */
+  #pump(): void {
+    while (this.#mailbox !== undefined && this.phase === 'active') {
+      const call = this.#mailbox.peek()
+      if (call === undefined) {
+        this.#mailbox = undefined
+        return
+      }
+      if (this.#exclusive !== undefined) {
+        const inner = this.#exclusive
+        const back = this.type.reentrant ? this.#mailbox.takeFirst(c => c.parent !== undefined && chainHas(c.parent, this.type.name, this.id, inner.turn)) : undefined
+        if (back === undefined) return
+        this.#start(back)
+        continue
+      }
+      if (!isReadonly(call) && this.#readers !== undefined && this.#readers.length > 0) return
+      this.#mailbox.shift()
+      this.#start(call)
+    }
+  }
+
+  // ---- turns ------------------------------------------------------------------------------------------------------
+
+  #start(call: Invocation): void {
+    call.turnPhase = 'running'
+    call.onAbandoned = undefined
+    call.gate = this
+    call.turn = this.services.nextTurn()
+    const readonly = isReadonly(call)
+    if (!readonly) {
+      call.outer = this.#exclusive
+      this.#exclusive = call
+    }
+    const savepoint = call.outer === undefined ? undefined : this.#savepoint()
+    let result: unknown
+    try {
+      result = turnScope.run(call, runMethod, this, call, this.#instance!)
+    } catch (error) {
+      return this.#finish(call, { threw: true, value: error }, savepoint)
+    }
+    if (call.method?.stream === true) {
+      if (readonly) (this.#readers ??= []).push(call)
+      return startStream(this, call, result as AsyncGenerator<unknown>)
+    }
+    if (!isThenable(result)) return this.#finish(call, { threw: false, value: result }, savepoint)
+    if (readonly) (this.#readers ??= []).push(call)
+    this.services.watchTurn(call, this)
+    result.then(
+      value => this.#finish(call, { threw: false, value }, savepoint),
+      (error: unknown) => this.#finish(call, { threw: true, value: error }, savepoint),
+    )
+  }
+
+  #savepoint(): Savepoint {
+    return { fields: Fields.savepoint(this.#instance!), storage: this.#storage?.savepoint() }
+  }
+
+  /** The end of a turn: its changes are captured or taken back, its answer is let go or held. */
+  #finish(call: Invocation, outcome: Outcome, savepoint: Savepoint | undefined): void {
+    // After an await the activation may have ended: its callers have their errors, nothing of this turn counts.
+    if (this.phase === 'ended') return
+    const readonly = isReadonly(call)
+    call.host = this.services.hostId
+    call.epoch = this.epoch
+    if (!outcome.threw) {
+      try {
+        call.outcome = takeResult(call, outcome.value, this.services.maxPayloadBytes)
+        if (!readonly) this.#capture()
+        else if (this.services.checkReadonly) this.#proveUnchanged(call)
+      } catch (error) {
+        outcome = { threw: true, value: error }
+      }
+    }
+    if (outcome.threw) {
+      call.failed = true
+      call.outcome = methodFailure(call, outcome.value, this.services.log)
+      if (!readonly) this.#rollback(savepoint)
+    }
+    this.#leave(call, readonly)
+    this.#answer(call)
+    if (this.#mailbox !== undefined) this.#pump()
+    this.#settleQuiet()
+  }
+
+  /** A stream's turn is over; `outcome` is its last answer. */
+  finishStream(call: Invocation, outcome: Outcome): void {
+    this.#finish(call, outcome, undefined)
+  }
+
+  /** A yield of an exclusive stream is a commit point: what came before it is durable before the item leaves. */
+  captureStream(call: Invocation): void {
+    if (!isReadonly(call)) this.#capture()
+  }
+
+  #leave(call: Invocation, readonly: boolean): void {
+    this.services.deadlines.remove(call)
+    call.turnPhase = 'over'
+    if (!readonly) this.#exclusive = call.outer
+    else if (this.#readers !== undefined) {
+      const at = this.#readers.indexOf(call)
+      if (at >= 0) this.#readers.splice(at, 1)
+    }
+  }
+
+  #capture(): void {
+    const changed = this.#fields!.capture(this.#instance!)
+    const wrote = this.#storage?.complete() ?? false
+    if ((changed || wrote) && this.#heldQueued === undefined) {
+      this.#heldQueued = []
+      this.services.commits.enqueue(this)
+    }
+  }
+
+  #rollback(savepoint: Savepoint | undefined): void {
+    (savepoint?.fields ?? this.#fields!).restore(this.#instance!)
+    this.#storage?.rollback(savepoint?.storage)
+  }
+
+  #proveUnchanged(call: Invocation): void {
+    if (this.#exclusive !== undefined || !this.#fields!.differs(this.#instance!)) return
+    this.#fields!.restore(this.#instance!)
+    throw new TroupeError('READONLY_VIOLATION', `${this.name}.${call.methodName} is declared readonly and changed the state; the change was taken back`)
+  }
+
+  // ---- output gate and commit ---------------------------------------------------------------------------------------
+
+  /** Lets the answer go, or holds it until what its turn could have seen is durable (P3). */
+  #answer(call: Invocation): void {
+    const held = this.#heldQueued ?? this.#heldInFlight
+    if (held === undefined) call.release()
+    else held.push(call)
+  }
+
+  /** Runs `then` when all that is visible now is durable; never when a commit fails (its turns get the error). */
+  whenDurable(then: () => void, failed: (error: unknown) => void): void {
+    const held = this.#heldQueued ?? this.#heldInFlight
+    if (held === undefined) then()
+    else held.push({ release: then, fail: failed })
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#heldQueued !== undefined || this.#heldInFlight !== undefined
+  }
+
+  takeWrite(): ActorWrite {
+    this.#heldInFlight = this.#heldQueued
+    this.#heldQueued = undefined
+    const { head, entries: fieldEntries } = this.#fields!.takeHead(this.type.version)
+    const stored = this.#storage?.take()
+    let entries = fieldEntries
+    if (stored !== undefined) for (const [key, value] of stored) (entries ??= []).push([storageEntry(key), value])
+    const write = {
+      type: this.type.name, shard: this.shard, id: this.id, epoch: this.epoch, nonce: this.services.nonce, previous: this.#version, head,
+    }
+    return entries === undefined ? write : { ...write, entries }
+  }
+
+  writeSettled(result: CommitResult): void {
+    if (this.phase === 'ended') return this.services.ended(this, this.#takeWaiting())
+    if (result !== 'ok' && result !== 'duplicate') {
+      this.services.commitFailed(this, result)
+      this.#heldInFlight?.forEach(call => call.fail(commitError(this.name, result)))
+      this.#heldInFlight = undefined
+      return this.end(commitError(this.name, result))
+    }
+    this.#version++
+    this.#storage?.flushed()
+    const held = this.#heldInFlight
+    this.#heldInFlight = undefined
+    if (held !== undefined) for (const call of held) call.release()
+    this.#settleQuiet()
+  }
+
+  async runHook(name: 'onDeactivate', reason: DeactivationReason): Promise<void> {
+    await (this.#instance as ActorHooks | undefined)?.[name]?.(reason)
+  }
+
+  /** The value of a field as of the last completed turn. */
+  readField(name: string): { found: boolean; value: unknown } {
+    return this.#fields!.read(name)
+  }
+}
+
+/** What the output gate holds: an answer, or a call or stream item on its way out. */
+interface Held {
+  release(): void
+  fail(error: unknown): void
+}
+
+interface Savepoint {
+  readonly fields: Fields
+  readonly storage: ReadonlyMap<string, Uint8Array | null> | undefined
+}
+
+const isReadonly = (call: Invocation): boolean => call.method === undefined || call.method.readonly
+

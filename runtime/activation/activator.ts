@@ -1,0 +1,88 @@
+/**
+ * Brings an actor to life: claim of its shard, load of its state, construction, migration, `onActivate`.
+ *
+ * Nothing of a failed try stays: its waiting calls get the error (they did not run) and the id is free. A refused claim
+ * means that the table here is old: the calls go back to the router, which waits for a newer one.
+ */
+import { construct, type ActorHooks } from '../../actors/actor.ts'
+import type { Method } from '../../actors/actor-type.ts'
+import { isActorError } from '../../actors/errors.ts'
+import { adopt, fieldEntry, Fields, readHead, type StoredState } from '../../actors/fields.ts'
+import { Invocation } from '../../actors/invocation.ts'
+import { decode } from '../../core/codec.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
+import type { StoredActor } from '../../stores/actor-store.ts'
+import type { BatchedLoads } from '../../stores/batched-loads.ts'
+import type { Activation } from './activation.ts'
+
+export class Activator {
+  readonly #loads: BatchedLoads
+  /** Field names of each type's last instance: activations share one list. */
+  readonly #names = new Map<string, readonly string[]>()
+
+  constructor(loads: BatchedLoads) {
+    this.#loads = loads
+  }
+
+  /** `onFenced` when the claim is refused: another host has a newer right to the shard. */
+  activate(activation: Activation, onFenced: (activation: Activation) => void): void {
+    const { services, type, shard, id, epoch } = activation
+    this.#loads.load({ type: type.name, shard, id }, { epoch, nonce: services.nonce }, (outcome) => {
+      if (activation.phase !== 'activating') return
+      if (outcome.result === 'refused') return onFenced(activation)
+      if (outcome.result === 'failed') return activation.failActivation(outcome.error)
+      try {
+        const state = outcome.stored === undefined ? undefined : readHead(outcome.stored.head, activation.name)
+        if (state === undefined || state.spilled.length === 0) this.#fill(activation, outcome.stored, state)
+        else this.#fillSpilled(activation, outcome.stored!, state)
+      } catch (error) {
+        this.#fail(activation, error)
+      }
+    })
+  }
+
+  #fillSpilled(activation: Activation, stored: StoredActor, state: StoredState): void {
+    const { services, type, shard, id } = activation
+    services.store.loadEntries({ type: type.name, shard, id }, state.spilled.map(fieldEntry)).then(values => {
+      if (activation.phase !== 'activating') return
+      state.spilled.forEach((name, i) => {
+        const bytes = values[i]
+        if (bytes === undefined) throw new TroupeError('STATE_UNREADABLE', `${activation.name}: the stored field ${name} is missing`)
+        Object.defineProperty(state.values, name, { value: decode(bytes, name, 'STATE_UNREADABLE'), writable: true, enumerable: true, configurable: true })
+      })
+      this.#fill(activation, stored, state)
+    }).catch((error: unknown) => this.#fail(activation, error))
+  }
+
+  #fill(activation: Activation, stored: StoredActor | undefined, state: StoredState | undefined): void {
+    const { type } = activation
+    const instance = construct(type.actorClass, activation)
+    const migrated = state !== undefined && adopt(instance, state, type.version, type.migrate, activation.name)
+    const fields = new Fields(instance, this.#names.get(type.name))
+    this.#names.set(type.name, fields.names)
+    if (state !== undefined) {
+      if (migrated) fields.storedOtherwise(state.spilled)
+      else fields.stored(state.spilled)
+    }
+    activation.begin(instance, fields, stored?.version ?? 0)
+    if (type.onActivate) this.#runOnActivate(activation, (instance as ActorHooks).onActivate!)
+    else activation.open()
+  }
+
+  #runOnActivate(activation: Activation, hook: NonNullable<ActorHooks['onActivate']>): void {
+    const method: Method = { name: 'onActivate', readonly: false, stream: false, input: undefined, run: hook as unknown as Method['run'] }
+    const call = new Invocation(
+      { typeName: activation.type.name, id: activation.id, methodName: 'onActivate', args: [], timeoutMs: activation.type.turnTimeoutMs, parent: undefined, form: 'copy', reads: false },
+      () => activation.open(),
+      error => this.#fail(activation, error),
+    )
+    call.method = method
+    activation.runFirst(call)
+  }
+
+  #fail(activation: Activation, error: unknown): void {
+    if (activation.phase !== 'activating') return
+    activation.failActivation(isActorError(error) || (TroupeError.is(error) && error.code !== 'METHOD_FAILED' && error.executed === 'no') ? error
+      : new TroupeError('ACTIVATION_FAILED', `${activation.name} could not be activated: ${messageOf(error)}`, { cause: error }))
+  }
+}

@@ -1,0 +1,73 @@
+/** The production `ActivationServices`: ties activations to the catalog, the commits, the clock and the router of their host. */
+import { turnScope, type Invocation } from '../../actors/invocation.ts'
+import type { ActorHooks } from '../../actors/actor.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { ActorStore } from '../../stores/actor-store.ts'
+import type { GroupCommit } from '../../stores/group-commit.ts'
+import type { CallClock } from '../dispatch/call-clock.ts'
+import type { Activation } from './activation.ts'
+import type { ActivationServices, References } from './activation-services.ts'
+import type { Catalog } from './catalog.ts'
+import type { IdleCollector } from './idle-collector.ts'
+
+const HOOK_TIMEOUT_MS = 1000
+
+interface Parts {
+  readonly hostId: string
+  readonly incarnation: string
+  readonly log: Logger
+  readonly commits: GroupCommit
+  readonly store: ActorStore
+  readonly callClock: CallClock
+  readonly catalog: Catalog
+  readonly idle: IdleCollector
+  readonly checkReadonly: boolean
+  readonly maxPayloadBytes: number
+  readonly after: (ms: number, run: () => void) => { cancel(): void }
+  readonly firstTurn: number
+  readonly refs: References
+  readonly reroute: (calls: readonly Invocation[]) => void
+}
+
+export function hostServices(parts: Parts): ActivationServices {
+  const { catalog, callClock, log, idle } = parts
+  let lastTurn = parts.firstTurn
+  return {
+    hostId: parts.hostId,
+    nonce: parts.incarnation,
+    log,
+    commits: parts.commits,
+    store: parts.store,
+    deadlines: callClock.deadlines,
+    checkReadonly: parts.checkReadonly,
+    maxPayloadBytes: parts.maxPayloadBytes,
+    refs: parts.refs,
+    idleTick: () => idle.tick,
+    nextTurn: () => ++lastTurn,
+    watch: call => callClock.watch(call),
+    watchTurn: (call, activation) => callClock.watchTurn(call, activation),
+    watchStream: (call, ms, onTimeout) => callClock.watchStream(call, ms, onTimeout),
+    ended(activation, waiting) {
+      catalog.remove(activation)
+      if (waiting.length > 0) parts.reroute(waiting)
+    },
+    commitFailed(activation, result) {
+      log.warn({ actor: activation.name, shard: activation.shard, epoch: activation.epoch, result }, 'commit was not stored; the activation ends')
+    },
+    hook: (activation, name, reason) => runHook(activation, parts, name, reason),
+  }
+}
+
+/** A hook that throws or hangs must not keep the activation from ending. */
+async function runHook(activation: Activation, parts: Parts, name: 'onDeactivate', reason: Parameters<NonNullable<ActorHooks['onDeactivate']>>[0]): Promise<void> {
+  let timer: { cancel(): void } | undefined
+  try {
+    const timeout = new Promise<never>((_, reject) => { timer = parts.after(HOOK_TIMEOUT_MS, () => reject(new Error(`took longer than ${HOOK_TIMEOUT_MS} ms`))) })
+    await Promise.race([turnScope.exit(() => activation.runHook(name, reason)), timeout])
+  } catch (error) {
+    parts.log.warn({ actor: activation.name, hook: name, reason: messageOf(error) }, 'hook failed')
+  } finally {
+    timer?.cancel()
+  }
+}

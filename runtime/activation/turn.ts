@@ -1,0 +1,74 @@
+/** Pieces of a turn that need no activation: how a method is run, what becomes of its result and of what it throws. */
+import type { Actor } from '../../actors/actor.ts'
+import { isActorError } from '../../actors/errors.ts'
+import type { Invocation } from '../../actors/invocation.ts'
+import { copy, encode, isPrimitive } from '../../core/codec.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
+import { showKey } from '../../core/ids.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { CommitResult } from '../../stores/actor-store.ts'
+import type { Activation } from './activation.ts'
+
+export interface Outcome {
+  readonly threw: boolean
+  readonly value: unknown
+}
+
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+
+/** Runs the call's method, or reads the field or storage key that it names. */
+export function runMethod(activation: Activation, call: Invocation, instance: Actor): unknown {
+  if (call.method !== undefined) {
+    const { args } = call
+    return args.length === 0 ? call.method.run.call(instance) : call.method.run.apply(instance, args as unknown[])
+  }
+  const field = activation.readField(call.methodName)
+  return field.found ? field.value : activation.context().storage.get(call.methodName)
+}
+
+/**
+ * The result as it may leave: it shares nothing with the actor's memory.
+ * @throws RESULT_NOT_ENCODABLE naming the path · RESULT_TOO_LARGE
+ */
+export function takeResult(call: Invocation, value: unknown, maxBytes: number): unknown {
+  if (isPrimitive(value) && (typeof value !== 'string' || value.length * 3 <= maxBytes)) return value
+  if (call.form === 'copy') return copy(value, 'result', 'RESULT_NOT_ENCODABLE')
+  const bytes = encode(value, 'result', 'RESULT_NOT_ENCODABLE')
+  if (bytes.length > maxBytes) {
+    throw new TroupeError('RESULT_TOO_LARGE', `${nameOf(call)}: its result takes ${bytes.length} bytes, ${maxBytes} may travel; return less, or a stream`)
+  }
+  return bytes
+}
+
+/** What the caller gets for what a turn threw. Errors of authors and of Troupe pass; everything else is METHOD_FAILED. */
+export function methodFailure(call: Invocation, thrown: unknown, log: Logger): unknown {
+  if (isActorError(thrown)) return thrown
+  if (TroupeError.is(thrown)) {
+    // An error of a call that this turn made says whether *that* ran; this turn did run.
+    return thrown.executed === 'no' || thrown.executed === 'unknown' ? ranToItsEnd(thrown) : thrown
+  }
+  log.debug({ actor: nameOf(call), err: thrown }, 'method threw')
+  return new TroupeError('METHOD_FAILED', messageOf(thrown), { cause: thrown, data: thrown instanceof Error && thrown.name !== 'Error' ? { name: thrown.name } : undefined })
+}
+
+function ranToItsEnd(error: TroupeError): TroupeError {
+  return new TroupeError(error.code, error.message, {
+    executed: 'yes', retryable: error.retryable, data: error.data, cause: error,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  })
+}
+
+/** Why the answers of a failed commit cannot be given. */
+export function commitError(name: string, result: Exclude<CommitResult, 'ok' | 'duplicate'>): TroupeError {
+  switch (result) {
+    case 'fenced':
+      return new TroupeError('FENCED', `${name}: another host owns it now; nothing of this turn was stored`)
+    case 'conflict':
+      return new TroupeError('STORE_CONFLICT', `${name}: the store holds another version than this host wrote last; nothing of this turn was stored and the actor is loaded afresh`)
+    case 'unknown':
+      return new TroupeError('COMMIT_UNKNOWN', `${name}: the store did not say whether the turn was stored; read before you repeat it`)
+  }
+}
+
+export const nameOf = (call: Invocation): string => `${showKey({ type: call.typeName, id: call.id })}.${call.methodName}`

@@ -1,0 +1,271 @@
+/**
+ * Where a call goes: the activation here, a shard on its way here, or the peer that owns it.
+ *
+ * Only the router sends a call again, and only when it is proved that it did not run (P6): it never left, the address
+ * refused the connection, or the peer answered MOVED. Between tries it waits for a newer table, or a moment; the call's own
+ * deadline bounds it all, and the last reason is what the caller is told then.
+ */
+import { shardOfActor, type ActorType, methodOf } from '../../actors/actor-type.ts'
+import type { Invocation } from '../../actors/invocation.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import { TroupeError, messageOf } from '../../core/errors.ts'
+import { hash32, shardOf } from '../../core/ids.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { Membership, Member, ShardOwner } from '../../placement/membership.ts'
+import type { Activation } from '../activation/activation.ts'
+import { isThenable } from '../activation/turn.ts'
+import type { Catalog } from '../activation/catalog.ts'
+import type { Transport } from '../transport/transport.ts'
+import type { Outgoing } from './outgoing.ts'
+import type { Shards } from './shards.ts'
+
+interface RouterOptions {
+  readonly selfId: string
+  readonly types: ReadonlyMap<string, ActorType>
+  readonly catalog: Catalog
+  readonly membership: Membership
+  readonly shardBits: number
+  readonly maxParked: number
+  readonly clock: Clock
+  readonly log: Logger
+  readonly watch: (call: Invocation) => number
+  /** Begins an activation. */
+  readonly activate: (type: ActorType, id: string, shard: number, epoch: number) => Activation
+}
+
+/** How long a type without a living host is waited for. */
+const NO_HOST_WAIT_MS = 5000
+const CONNECT_TIMEOUT_MS = 2000
+const CATCH_UP_MS = 2000
+const RETRY_MS = 50
+
+export class Router {
+  readonly #options: RouterOptions
+  #shards!: Shards
+  #outgoing: Outgoing | undefined
+  #transport: Transport | undefined
+  /** Calls that wait for a newer table or a moment. */
+  #waiting: Invocation[] = []
+  #retry: Timer | undefined
+  readonly #since = new WeakMap<Invocation, number>()
+  readonly #seeds = new Map<string, number>()
+
+  constructor(options: RouterOptions) {
+    this.#options = options
+    options.membership.onChange(() => this.#retryNow())
+  }
+
+  attach(shards: Shards): void {
+    this.#shards = shards
+  }
+
+  attachPeers(transport: Transport, outgoing: Outgoing): void {
+    this.#transport = transport
+    this.#outgoing = outgoing
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /** A call that begins on this host. */
+  route(call: Invocation): void {
+    if (call.settled) return
+    const type = this.#options.types.get(call.typeName)
+    if (type !== undefined) {
+      const activation = this.#options.catalog.find(call.typeName, call.id)
+      if (activation !== undefined) return this.#deliver(activation, type, call)
+    }
+    const shard = this.shardOf(type, call.typeName, call.id)
+    const owner = this.#options.membership.table.owner(call.typeName, shard)
+    if (owner === undefined) return this.#noOwner(call)
+    if (owner.member.id === this.#options.selfId) return this.#begin(type, shard, owner, call)
+    this.#forward(owner.member, call, type === undefined)
+  }
+
+  /** A call that a peer sent here, by its table of `senderVersion`. */
+  routeIncoming(call: Invocation, senderVersion: number, untyped: boolean): void {
+    const { membership, types, catalog, selfId } = this.#options
+    const type = types.get(call.typeName)
+    const activation = type === undefined ? undefined : catalog.find(call.typeName, call.id)
+    if (activation !== undefined) return this.#deliver(activation, type!, call)
+    const shard = this.shardOf(type, call.typeName, call.id)
+    const owner = membership.table.owner(call.typeName, shard)
+    if (owner?.member.id === selfId) return this.#begin(type, shard, owner, call)
+    if (membership.table.version < senderVersion) {
+      // The side that is behind catches up before it answers.
+      void membership.waitFor(senderVersion, CATCH_UP_MS).then(reached => {
+        if (reached) this.routeIncoming(call, 0, untyped)
+        else this.#moved(call)
+      })
+      return
+    }
+    // The sender does not know the type's placement key: this host does, and sends the call on, once.
+    if (untyped && type?.placementKey !== undefined && owner !== undefined) return this.#forward(owner.member, call, false)
+    this.#moved(call)
+  }
+
+  /** Calls that were here and did not run: an activation ended, a shard arrived or left. */
+  reroute(calls: readonly Invocation[]): void {
+    for (const call of calls) {
+      call.turnPhase = 'waiting'
+      call.onAbandoned = undefined
+      if (call.form === 'encoded') this.routeIncoming(call, 0, false)
+      else this.route(call)
+    }
+  }
+
+  shardOf(type: ActorType | undefined, typeName: string, id: string): number {
+    if (type !== undefined) return shardOfActor(type, id, this.#options.shardBits)
+    let seed = this.#seeds.get(typeName)
+    if (seed === undefined) {
+      if (this.#seeds.size > 10_000) this.#seeds.clear()
+      this.#seeds.set(typeName, (seed = hash32(typeName)))
+    }
+    return shardOf(seed, id, this.#options.shardBits)
+  }
+
+  /** A peer answered that the actor is not with it. */
+  retryMoved(call: Invocation, error: TroupeError): void {
+    this.#waitAndRetry(call, error)
+  }
+
+  /** The claim of a shard was refused: the table here is older than the owner's. */
+  retryFenced(calls: readonly Invocation[], name: string): void {
+    const error = new TroupeError('MOVED', `${name}: another host has a newer claim to it; waiting for the table to say which`)
+    for (const call of calls) {
+      call.onAbandoned = undefined
+      if (call.form === 'encoded') this.#moved(call)
+      else this.#waitAndRetry(call, error)
+    }
+  }
+
+  close(): void {
+    this.#retry?.cancel()
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const call of waiting) call.fail(call.problem ?? new TroupeError('HOST_STOPPING', 'this host stops; call another'))
+  }
+
+  #deliver(activation: Activation, type: ActorType, call: Invocation): void {
+    if (!call.reads && call.method === undefined) {
+      const method = type.methods.get(call.methodName)
+      if (method === undefined) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
+      call.method = method
+      if (method.input !== undefined) return this.#validate(activation, call)
+    }
+    activation.accept(call)
+  }
+
+  /** Input schemas run before the call takes a place in the mailbox. */
+  #validate(activation: Activation, call: Invocation): void {
+    const settle = (result: { value?: unknown; issues?: readonly { message: string; path?: unknown }[] | undefined }): void => {
+      if (result.issues !== undefined) {
+        const text = result.issues.slice(0, 5).map(i => `${showPath(i.path)}${i.message}`).join('; ')
+        return call.fail(new TroupeError('INVALID_ARGUMENT', `${call.typeName}.${call.methodName}: invalid arguments: ${text}`, {
+          data: { issues: result.issues.map(i => ({ message: i.message, path: showPath(i.path) })) } }))
+      }
+      if (!Array.isArray(result.value)) return call.fail(new TroupeError('INVALID_ARGUMENT', `${call.typeName}.${call.methodName}: its input schema must give an argument list, an array`))
+      call.args = result.value
+      activation.accept(call)
+    }
+    try {
+      const result = call.method!.input!['~standard'].validate(call.args)
+      if (isThenable(result)) result.then(settle, (error: unknown) => call.fail(new TroupeError('INVALID_ARGUMENT', messageOf(error), { cause: error })))
+      else settle(result)
+    } catch (error) {
+      call.fail(new TroupeError('INVALID_ARGUMENT', `${call.typeName}.${call.methodName}: its input schema threw: ${messageOf(error)}`, { cause: error }))
+    }
+  }
+
+  #begin(type: ActorType | undefined, index: number, owner: ShardOwner, call: Invocation): void {
+    if (type === undefined) return this.#moved(call)
+    if (!call.reads && !type.methods.has(call.methodName)) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
+    const shard = this.#shards.get(type.name, index, owner)
+    if (shard.phase === 'serving') {
+      return this.#deliver(this.#options.activate(type, call.id, index, shard.epoch), type, call)
+    }
+    if (this.#shards.parked >= this.#options.maxParked) return call.fail(overloaded('calls wait for shards on their way to this host', this.#options.maxParked))
+    this.#options.watch(call)
+    this.#shards.park(shard, call)
+  }
+
+  #forward(member: Member, call: Invocation, untyped: boolean): void {
+    const link = this.#transport?.link(member.id)
+    if (link !== undefined) return this.#send(link, member, call, untyped)
+    if (this.#transport === undefined) return this.#moved(call)
+    this.#options.watch(call)
+    this.#transport.connect(member.id, member.address, CONNECT_TIMEOUT_MS).then(
+      opened => {
+        if (!call.settled) this.#send(opened, member, call, untyped)
+      },
+      (error: unknown) => {
+        this.#options.membership.suspect(member.id)
+        this.#waitAndRetry(call, TroupeError.is(error) ? error : new TroupeError('PEER_UNREACHABLE', messageOf(error), { cause: error }))
+      },
+    )
+  }
+
+  #send(link: Parameters<Outgoing['send']>[0], member: Member, call: Invocation, untyped: boolean): void {
+    try {
+      if (this.#outgoing!.send(link, call, untyped)) return
+    } catch (error) {
+      return call.fail(error)
+    }
+    this.#waitAndRetry(call, overloaded(`bytes wait for host ${member.id}`, 0))
+  }
+
+  #noOwner(call: Invocation): void {
+    const { membership, clock } = this.#options
+    const { table } = membership
+    if (table.version > 0 && !table.types.has(call.typeName)) {
+      return call.fail(new TroupeError('UNKNOWN_TYPE', `did not find address for actor '${call.typeName}/${call.id}': no host of this cluster runs the type; it knows ${[...table.types].sort().slice(0, 20).join(', ') || 'none'}`))
+    }
+    const since = this.#since.get(call) ?? clock.monotonicMs()
+    this.#since.set(call, since)
+    const error = new TroupeError('NO_HOST', `did not find address for actor '${call.typeName}/${call.id}': no living host runs the type now`)
+    if (table.version > 0 && clock.monotonicMs() - since >= NO_HOST_WAIT_MS) call.fail(error)
+    else this.#waitAndRetry(call, error)
+  }
+
+  #moved(call: Invocation): void {
+    const error = new TroupeError('MOVED', `host ${this.#options.selfId} does not own ${call.typeName}/${call.id} at table version ${this.#options.membership.table.version}`)
+    if (call.form === 'encoded') call.fail(error)
+    else this.#waitAndRetry(call, error)
+  }
+
+  #waitAndRetry(call: Invocation, problem: TroupeError): void {
+    if (call.settled) return
+    if (this.#waiting.length >= this.#options.maxParked) return call.fail(overloaded('calls wait for a place', this.#options.maxParked))
+    call.problem = problem
+    call.attempts++
+    this.#options.watch(call)
+    this.#waiting.push(call)
+    this.#retry ??= this.#options.clock.after(RETRY_MS, () => this.#retryNow())
+  }
+
+  #retryNow(): void {
+    this.#retry?.cancel()
+    this.#retry = undefined
+    const calls = this.#waiting
+    this.#waiting = []
+    for (const call of calls) if (!call.settled) this.reroute([call])
+  }
+}
+
+const overloaded = (what: string, limit: number): TroupeError =>
+  new TroupeError('OVERLOADED', limit > 0 ? `more than ${limit} ${what}; call later` : `too many ${what}; call later`, { retryAfterMs: 200 })
+
+function thrownBy(run: () => unknown): unknown {
+  try {
+    run()
+  } catch (error) {
+    return error
+  }
+  return new TroupeError('INTERNAL', 'expected a failure')
+}
+
+function showPath(path: unknown): string {
+  if (!Array.isArray(path) || path.length === 0) return ''
+  return `${path.map(p => String(typeof p === 'object' && p !== null && 'key' in p ? (p as { key: unknown }).key : p)).join('.')}: `
+}
