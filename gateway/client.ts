@@ -1,0 +1,180 @@
+/**
+ * The client: calls actors of a cluster from any process, over HTTP. This is what `troupe/client` exports.
+ *
+ * ```ts
+ * import { connect } from 'troupe/client'
+ * import type { Account } from './account.ts'
+ * const client = connect('http://127.0.0.1:3500')
+ * await client.actor<Account>('Account', 'alice').deposit(5)
+ * ```
+ * Arguments and results travel as codec bytes, so what an actor returns is what the caller gets (Map, Set, Date, bigint,
+ * bytes, undefined). A call is sent once: another URL is tried only when none of its bytes left this process (P6).
+ */
+import type { CallOptions, RemoteRef } from '../actors/actor-ref.ts'
+import { SystemClock, type Clock } from '../core/clock.ts'
+import { encode } from '../core/codec.ts'
+import { durationMs, type Duration } from '../core/duration.ts'
+import { TroupeError } from '../core/errors.ts'
+import { checkId, checkType } from '../core/ids.ts'
+import type { ActorLocation, ClusterStatus } from '../runtime/dispatch/dispatcher.ts'
+import { CODEC_TYPE, JSON_TYPE } from './call-body.ts'
+import { CallGuard } from './client-guard.ts'
+import { readReply } from './client-reply.ts'
+import { asStream } from './client-stream.ts'
+import { remoteRef } from './client-ref.ts'
+import { HttpSender, type Outgoing } from './http-sender.ts'
+
+export { ActorError, isActorError } from '../actors/errors.ts'
+export type { ActorRef, CallOptions, RemoteRef, UntypedRef } from '../actors/actor-ref.ts'
+export { TroupeError, type ErrorCode, type Executed } from '../core/errors.ts'
+export type { ActorLocation, ClusterStatus, HostStatus } from '../runtime/dispatch/dispatcher.ts'
+
+export interface ClientOptions {
+  /** How long a call may take unless it says otherwise; by default what the host's `callTimeout` says (and 10 minutes here). */
+  timeout?: Duration
+  /** How long to wait for a connection before another URL is tried; 5 s by default. */
+  connectTimeout?: Duration
+  /** Connections per URL; 256 by default. Each carries one call at a time, further calls wait for one. */
+  connections?: number
+  /** Calls in flight, waiting ones included; 10,000 by default. More are refused with OVERLOADED. */
+  maxInFlight?: number
+  /** Largest result or stream item; 64 MiB by default. */
+  maxReplyBytes?: number
+  clock?: Clock
+}
+
+export interface Client {
+  /** A reference to an actor; nothing is sent until a method is called. @throws BAD_REQUEST when the name is illegal */
+  actor<A = unknown>(type: string, id: string): RemoteRef<A>
+  /**
+   * Calls a method by its name, whatever name it is. The result is a promise of what the method returned, and can be
+   * iterated (`for await`) when that is a stream.
+   * Rejects with a TroupeError, or with the actor's own ActorError (`Insufficient.is(error)`).
+   */
+  call(type: string, id: string, method: string, args: readonly unknown[], options?: CallOptions): Promise<unknown> & AsyncIterable<unknown>
+  /** The cluster as one of its hosts sees it. */
+  status(): Promise<ClusterStatus>
+  /** Where an actor belongs now. */
+  locate(type: string, id: string): Promise<ActorLocation>
+  /** Closes all connections; calls in flight fail with CANCELLED. */
+  close(): Promise<void>
+}
+
+/**
+ * A client of the cluster behind `urls`: one host, or several that are used in turn. Connects when first needed.
+ * @throws BAD_OPTION when a URL is none, or an option is out of range
+ */
+export function connect(urls: string | readonly string[], options: ClientOptions = {}): Client {
+  return new HttpClient(typeof urls === 'string' ? [urls] : urls, options)
+}
+
+const MAX_WAIT_MS = 10 * 60_000
+const STATUS_WAIT_MS = 10_000
+/** The host's own CALL_TIMEOUT knows whether the method ran; it gets this long to arrive. */
+const GRACE_MS = 250
+const MAX_TIMEOUT_MS = 2 ** 31 - 1 - GRACE_MS
+
+class HttpClient implements Client {
+  readonly #clock: Clock
+  readonly #sender: HttpSender
+  readonly #timeoutMs: number | undefined
+  readonly #maxInFlight: number
+  readonly #maxReplyBytes: number
+  #inFlight = 0
+  readonly #closing = new AbortController()
+
+  constructor(urls: readonly string[], options: ClientOptions) {
+    this.#clock = options.clock ?? new SystemClock()
+    this.#timeoutMs = timeoutOf(options.timeout)
+    this.#maxInFlight = positive(options.maxInFlight ?? 10_000, 'maxInFlight')
+    this.#maxReplyBytes = positive(options.maxReplyBytes ?? 64 * 1024 * 1024, 'maxReplyBytes')
+    this.#sender = new HttpSender(urls, {
+      connections: positive(options.connections ?? 256, 'connections'),
+      connectTimeoutMs: durationMs(options.connectTimeout ?? '5s', 'connectTimeout'),
+      clock: this.#clock,
+    })
+  }
+
+  actor<A = unknown>(type: string, id: string): RemoteRef<A> {
+    checkType(type)
+    checkId(id)
+    return remoteRef<A>({ call: (method, args, options) => this.call(type, id, method, args, options), checkOptions }, `${type}/${id}`, {})
+  }
+
+  call(type: string, id: string, method: string, args: readonly unknown[], options: CallOptions = {}): Promise<unknown> & AsyncIterable<unknown> {
+    return asStream(this.#invoke(type, id, method, args, options), `${type}.${method}`)
+  }
+
+  async #invoke(type: string, id: string, method: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+    checkType(type)
+    checkId(id)
+    if (typeof method !== 'string' || method === '' || !method.isWellFormed()) {
+      throw new TroupeError('BAD_REQUEST', 'invalid request: invalid method: it must be a well-formed string that is not empty')
+    }
+    checkOptions(options)
+    const timeoutMs = timeoutOf(options.timeout) ?? this.#timeoutMs
+    const body = args.length === 0 ? undefined : encode(args, `the arguments of ${type}.${method}`)
+    const headers: Record<string, string> = { accept: CODEC_TYPE, 'content-length': String(body?.length ?? 0) }
+    if (body !== undefined) headers['content-type'] = CODEC_TYPE
+    if (timeoutMs !== undefined) headers['troupe-timeout'] = String(timeoutMs)
+    const path = `/v1.0/actors/${encodeURIComponent(type)}/${encodeURIComponent(id)}/method/${encodeURIComponent(method)}`
+    const what = `${type}/${id}.${method}`
+    return this.#exchange({ verb: 'POST', path, headers, body }, what, timeoutMs === undefined ? MAX_WAIT_MS : timeoutMs + GRACE_MS, options.signal)
+  }
+
+  async status(): Promise<ClusterStatus> {
+    return await this.#get('/troupe/v1/status', 'status') as ClusterStatus
+  }
+
+  async locate(type: string, id: string): Promise<ActorLocation> {
+    checkType(type)
+    checkId(id)
+    return await this.#get(`/troupe/v1/actors/${encodeURIComponent(type)}/${encodeURIComponent(id)}`, `locate ${type}/${id}`) as ActorLocation
+  }
+
+  #get(path: string, what: string): Promise<unknown> {
+    return this.#exchange({ verb: 'GET', path, headers: { accept: JSON_TYPE }, body: undefined }, what, STATUS_WAIT_MS, undefined)
+  }
+
+  async #exchange(outgoing: Outgoing, what: string, waitMs: number, signal: AbortSignal | undefined): Promise<unknown> {
+    if (this.#closing.signal.aborted) throw new TroupeError('CANCELLED', `${what}: the client is closed`, { executed: 'no' })
+    if (this.#inFlight >= this.#maxInFlight) {
+      throw new TroupeError('OVERLOADED', `${what}: this client has ${this.#maxInFlight} calls in flight already; wait for some, or raise maxInFlight`)
+    }
+    this.#inFlight++
+    const guard = new CallGuard(this.#clock, what, waitMs, signal, this.#closing.signal)
+    try {
+      return await readReply(await this.#sender.send(outgoing, guard), guard, this.#maxReplyBytes)
+    } catch (error) {
+      guard.end()
+      throw error
+    } finally {
+      this.#inFlight--
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#sender.close()
+  }
+}
+
+/** @throws BAD_OPTION */
+function checkOptions(options: CallOptions): void {
+  const unknown = Object.keys(options).filter(key => key !== 'timeout' && key !== 'signal')
+  if (unknown.length > 0) throw new TroupeError('BAD_OPTION', `with: unknown option ${unknown.join(', ')}; there are timeout and signal`)
+  timeoutOf(options.timeout)
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw new TroupeError('BAD_OPTION', 'signal: it is no AbortSignal')
+}
+
+function timeoutOf(timeout: Duration | undefined): number | undefined {
+  if (timeout === undefined) return undefined
+  const ms = Math.ceil(durationMs(timeout, 'timeout'))
+  if (ms < 1 || ms > MAX_TIMEOUT_MS) throw new TroupeError('BAD_OPTION', `timeout: ${JSON.stringify(timeout)} is out of range; give 1 ms to 24 days`)
+  return ms
+}
+
+function positive(value: number, what: string): number {
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new TroupeError('BAD_OPTION', `${what}: ${String(value)} is no positive whole number`)
+}
