@@ -38,14 +38,16 @@ export function addCallCommand(program: Command): void {
 
 async function call(actor: string, method: string, words: readonly string[], flags: CallFlags): Promise<void> {
   const { type, id } = readActorKey(actor)
-  const ref = connect(flags.to).actor(type, id).with(flags.timeout === undefined ? {} : { timeout: flags.timeout })
+  const client = connect(flags.to)
   try {
-    const result: unknown = await ref[method]!(...words.map(readArgument))
+    const result = await client.call(type, id, method, words.map(readArgument), flags.timeout === undefined ? {} : { timeout: flags.timeout })
     if (isStream(result)) for await (const item of result) print(jsonText(item))
     else if (result !== undefined) print(jsonText(result))
   } catch (error) {
     process.stderr.write(`${callFailureLine(error)}\n`)
     process.exitCode = EXIT_FAILED
+  } finally {
+    await client.close()
   }
 }
 

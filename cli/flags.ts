@@ -72,6 +72,9 @@ export const storeFlag = (fallback: string): Option =>
 export const namespaceFlag = (): Option =>
   flag('--namespace <name>', 'clusters with different namespaces share a store without meeting').default('default')
 
+export const shardBitsFlag = (): Option =>
+  flag('--shard-bits <bits>', 'log2 of the shards a type has; the same in the whole cluster').default(10).argParser(readNumber(0, 14, true))
+
 export const toFlag = (): Option =>
   flag('--to <url>', 'HTTP address of any host').default('http://127.0.0.1:3500').argParser(readHttpUrl)
 

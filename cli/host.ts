@@ -11,12 +11,12 @@ import type { Gateway } from '../runtime/gateway.ts'
 import { createHost } from '../runtime/host.ts'
 import { loadApps } from './app-loader.ts'
 import {
-  flag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId, readNumber, readPort, readPortOrOff, storeFlag, type LogFlags,
+  flag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId, readNumber, readPort, readPortOrOff, shardBitsFlag, storeFlag, type LogFlags,
 } from './flags.ts'
 import { serve } from './service-life.ts'
 
-/** Beyond the drain itself: leaving the cluster, last commits, closing doors. */
-const STOP_SLACK_MS = 15_000
+/** Beyond the drain itself: finding new owners while placement may be away, last commits, closing doors. */
+const STOP_SLACK_MS = 30_000
 
 interface HostFlags extends LogFlags {
   readonly placement?: string[]
@@ -41,7 +41,7 @@ export const servingFlags = (): Option[] => [
   flag('--grpc-port <port>', 'gRPC door; 0: chosen by the system, off: none').default(50001).argParser(readPortOrOff),
   storeFlag('lmdb:./.troupe'),
   namespaceFlag(),
-  flag('--shard-bits <bits>', 'log2 of the shards a type has; the same on all hosts').default(10).argParser(readNumber(0, 14, true)),
+  shardBitsFlag(),
   flag('--call-timeout <duration>', 'how long a call may take when the caller says nothing').default(30_000, '30s').argParser(readDuration),
   flag('--drain-timeout <duration>', 'how long running turns may go on when the host stops').default(2_000, '2s').argParser(readDuration),
   ...logFlags(),

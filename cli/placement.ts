@@ -8,7 +8,7 @@ import { openLogger } from '../core/logger.ts'
 import { SystemRandom } from '../core/random.ts'
 import { startPlacement } from '../placement/placement-server.ts'
 import { openStores } from '../stores/open-store.ts'
-import { flag, logFlags, namespaceFlag, readPort, storeFlag, type LogFlags } from './flags.ts'
+import { flag, logFlags, namespaceFlag, readPort, shardBitsFlag, storeFlag, type LogFlags } from './flags.ts'
 import { serve } from './service-life.ts'
 
 const STOP_TIMEOUT_MS = 10_000
@@ -18,6 +18,7 @@ interface PlacementFlags extends LogFlags {
   readonly port: number
   readonly store: string
   readonly namespace: string
+  readonly shardBits: number
 }
 
 const examples = `
@@ -35,6 +36,7 @@ export function addPlacementCommand(program: Command): void {
     flag('--host <address>', 'address to bind').default('127.0.0.1'),
     storeFlag('lmdb:./.troupe'),
     namespaceFlag(),
+    shardBitsFlag(),
     ...logFlags(),
   ]
   for (const option of options) command.addOption(option)
@@ -48,13 +50,15 @@ async function placement(flags: PlacementFlags): Promise<void> {
     start: async () => {
       const clock = new SystemClock()
       const random = new SystemRandom()
-      const stores = await openStores(flags.store, { namespace: flags.namespace, clock, log })
-      const server = await startPlacement({ host: flags.host, port: flags.port, clusterStore: stores.cluster, clock, random, log })
-      log.info({ address: server.address, store: stores.cluster.name }, 'ready')
+      // Only the cluster's rows: this process stores nothing of actors.
+      const { cluster: clusterStore } = openStores(flags.store, { namespace: flags.namespace, clock, log })
+      await clusterStore.open()
+      const server = await startPlacement({ host: flags.host, port: flags.port, shardBits: flags.shardBits, clusterStore, clock, random, log })
+      log.info({ address: server.address, store: clusterStore.name }, 'ready')
       return {
         stop: async () => {
           await server.stop()
-          await stores.cluster.close()
+          await clusterStore.close()
         },
       }
     },

@@ -13,7 +13,7 @@ import { EXIT_FAILED, EXIT_OK } from './failure.ts'
 
 export interface RunningService {
   stop(): Promise<void>
-  /** Resolves when the service ended without being asked to (say, its id was taken over). */
+  /** Settles when the service has ended, also without being asked to (its id was taken over). */
   readonly ended?: Promise<unknown>
 }
 
@@ -84,11 +84,12 @@ export async function serve(service: Service): Promise<never> {
   const started = service.start().then(service => {
     running = service
     phase = 'serving'
-    void service.ended?.then(() => {
+    const ended = (): void => {
       if (phase !== 'serving') return
       log.error({}, 'the service ended by itself')
       exitCode.resolve(EXIT_FAILED)
-    })
+    }
+    service.ended?.then(ended, ended)
   })
   started.catch(exitCode.reject)
   // Explicit: a timer or socket left open by actor code must not keep a stopped host alive.

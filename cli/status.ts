@@ -1,17 +1,15 @@
 /** `troupe status`: the cluster as one of its hosts sees it, and where an actor lives. */
 import type { Command } from 'commander'
-import { TroupeError, messageOf } from '../core/errors.ts'
 import { showKey, type ActorKey } from '../core/ids.ts'
-import { errorOf } from '../gateway/error-body.ts'
+import { connect } from '../gateway/client.ts'
 import type { ActorLocation, ClusterStatus, HostStatus } from '../runtime/dispatch/dispatcher.ts'
-import { flag, readDuration, toFlag } from './flags.ts'
+import { flag, toFlag } from './flags.ts'
 import { formatTable, type Cell } from './table.ts'
 import { readActorKey } from './words.ts'
 
 interface StatusFlags {
   readonly to: string
   readonly json?: boolean
-  readonly timeout: number
 }
 
 const examples = `
@@ -26,41 +24,26 @@ export function addStatusCommand(program: Command): void {
     .argument('[actor]', 'TYPE/ID; the first / splits them')
     .addHelpText('after', examples)
     .action((actor: string | undefined, flags: StatusFlags) => status(actor, flags))
-  const options = [
-    toFlag(),
-    flag('--json', 'print JSON'),
-    flag('--timeout <duration>', 'how long to wait for the answer').default(10_000, '10s').argParser(readDuration),
-  ]
-  for (const option of options) command.addOption(option)
+  for (const option of [toFlag(), flag('--json', 'print JSON')]) command.addOption(option)
 }
 
 async function status(actor: string | undefined, flags: StatusFlags): Promise<void> {
   const key = actor === undefined ? undefined : readActorKey(actor)
-  const cluster = await ask<ClusterStatus>(flags, '/troupe/v1/status')
-  const location = key === undefined ? undefined
-    : await ask<ActorLocation>(flags, `/troupe/v1/actors/${encodeURIComponent(key.type)}/${encodeURIComponent(key.id)}`)
-  const shown = key === undefined || location === undefined ? cluster : { ...cluster, actor: { ...key, ...location } }
-  const lines = flags.json === true ? [JSON.stringify(shown, null, 2)]
-    : [headline(cluster), '', hostTable(cluster.hosts), ...(key === undefined || location === undefined ? [] : ['', placeOf(key, location)])]
-  process.stdout.write(`${lines.join('\n')}\n`)
-}
-
-async function ask<T>(flags: StatusFlags, path: string): Promise<T> {
-  let response: Response
-  let body: unknown
+  const client = connect(flags.to)
   try {
-    response = await fetch(flags.to + path, { signal: AbortSignal.timeout(flags.timeout) })
-    body = await response.json().catch(() => undefined)
-  } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-    throw new TroupeError('PEER_UNREACHABLE', `no host answers at ${flags.to}: ${reasonOf(cause)}; start one, or name another with --to`, { cause: error })
+    const cluster = await client.status()
+    const location = key === undefined ? undefined : await client.locate(key.type, key.id)
+    process.stdout.write(`${flags.json === true ? asJson(cluster, key, location) : asText(cluster, key, location)}\n`)
+  } finally {
+    await client.close()
   }
-  if (!response.ok || body === undefined) throw errorOf(body, response.status)
-  return body as T
 }
 
-/** Connecting to a name with several addresses fails with an AggregateError that has only a code. */
-const reasonOf = (cause: unknown): string => messageOf(cause) || String((cause as { code?: unknown }).code ?? 'no reason given')
+const asJson = (cluster: ClusterStatus, key?: ActorKey, location?: ActorLocation): string =>
+  JSON.stringify(location === undefined ? cluster : { ...cluster, actor: { ...key, ...location } }, null, 2)
+
+const asText = (cluster: ClusterStatus, key?: ActorKey, location?: ActorLocation): string =>
+  [headline(cluster), '', hostTable(cluster.hosts), ...(key === undefined || location === undefined ? [] : ['', placeOf(key, location)])].join('\n')
 
 const headline = (cluster: ClusterStatus): string =>
   `table version ${cluster.tableVersion}, placement ${cluster.placement}, store ${cluster.store}`
