@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
-import { silentLogger, type Logger } from '../core/logger.ts'
+import type { Logger } from '../core/logger.ts'
 import type { ActorStore } from './actor-store.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import { LmdbActorStore } from './lmdb/actor-store.ts'

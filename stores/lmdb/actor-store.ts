@@ -12,7 +12,7 @@ import type {
 import { compareHead, HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
 import { LmdbClaims } from './claims.ts'
 import type { LmdbEnvironment, Rows } from './environment.ts'
-import { actorKey, afterKey, afterPrefix, entryKey, entryPrefix, idOfActorKey, typeKey } from './keys.ts'
+import { actorKey, actorKeyRoom, afterKey, afterPrefix, entryKey, entryPrefix, idOfActorKey, typeKey, writeActorKey } from './keys.ts'
 
 interface Tables {
   readonly heads: Rows
@@ -127,20 +127,20 @@ export class LmdbActorStore implements ActorStore {
 
   /** What becomes of each write if the guard holds; the rows of those that are 'ok' are added to `puts`. */
   #judge({ heads, entries, claims }: Tables, writes: readonly ActorWrite[], puts: Put[]): CommitResult[] {
-    let bytes = 0
-    for (const write of writes) bytes += HEAD_PREFIX_BYTES + write.head.length
-    const arena = Buffer.allocUnsafeSlow(bytes)
+    let room = 0
+    for (const write of writes) room += actorKeyRoom(write) + HEAD_PREFIX_BYTES + write.head.length
+    // One buffer for all keys and heads of a flush: lmdb asks each buffer for its address once.
+    const arena = Buffer.allocUnsafeSlow(room)
     let at = 0
     return writes.map(write => {
       if (claims.holds(write, write.epoch, write.nonce) !== 'yes') return 'fenced'
-      const key = actorKey(write)
+      const headAt = writeActorKey(arena, at, write)
+      const key = arena.subarray(at, headAt)
       const standing = compareHead(heads.getBinaryFast(key), write)
       if (standing !== 'free') return standing
-      const end = writeHead(arena, at, write)
-      const value = arena.subarray(at, end)
-      at = end
+      at = writeHead(arena, headAt, write)
       if (write.entries !== undefined && write.entries.length > 0) this.#addEntries(entries, write, puts)
-      puts.push({ rows: heads, key, value })
+      puts.push({ rows: heads, key, value: arena.subarray(headAt, at) })
       return 'ok'
     })
   }

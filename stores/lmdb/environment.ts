@@ -12,7 +12,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { open, type Database, type RootDatabase } from 'lmdb'
+import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 
@@ -49,11 +49,7 @@ export class LmdbEnvironment {
     try {
       mkdirSync(this.#directory, { recursive: true })
       // A path with an extension is taken as a file, so that dots in the directory's name mean nothing.
-      this.#root ??= open({
-        path: join(this.#directory, 'troupe.mdb'),
-        maxDbs: 64,
-        overlappingSync: false,
-      })
+      this.#root ??= open(optionsFor(join(this.#directory, 'troupe.mdb')))
     } catch (error) {
       const remedy = 'name a directory that this user may create and write, on a local disk'
       throw new TroupeError('STORE_OPEN_FAILED', `cannot open ${this.name}: ${messageOf(error)}; ${remedy}`, { cause: error })
@@ -136,3 +132,11 @@ export class LmdbEnvironment {
     return new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${why}`, { cause })
   }
 }
+
+const optionsFor = (path: string): RootDatabaseOptionsWithPath & { batchStartThreshold: number } => ({
+  path,
+  maxDbs: 64,
+  overlappingSync: false,
+  // The write transaction begins only when the last row of a flush is queued (lmdb would begin after the first 1,000).
+  batchStartThreshold: Number.MAX_SAFE_INTEGER,
+})

@@ -29,14 +29,21 @@ export function shardKey(key: ShardKey): Buffer {
   return bytes
 }
 
+/** Bytes that `writeActorKey` may take. */
+export const actorKeyRoom = (actor: ActorAddress): number => 6 + 3 * (actor.type.length + actor.id.length)
+
+/** Writes the actor's key into `target` at `at`; returns its end. */
+export function writeActorKey(target: Buffer, at: number, actor: ActorAddress): number {
+  const typeBytes = target.write(actor.type, at + 2)
+  target.writeUInt16BE(typeBytes, at)
+  const shardAt = at + 2 + typeBytes
+  target.writeUInt32BE(actor.shard, shardAt)
+  return shardAt + 4 + target.write(actor.id, shardAt + 4)
+}
+
 export function actorKey(actor: ActorAddress): Buffer {
-  const typeBytes = Buffer.byteLength(actor.type)
-  const key = Buffer.allocUnsafe(6 + typeBytes + Buffer.byteLength(actor.id))
-  key.writeUInt16BE(typeBytes)
-  key.write(actor.type, 2)
-  key.writeUInt32BE(actor.shard, 2 + typeBytes)
-  key.write(actor.id, 6 + typeBytes)
-  return key
+  const key = Buffer.allocUnsafe(actorKeyRoom(actor))
+  return key.subarray(0, writeActorKey(key, 0, actor))
 }
 
 /** The id inside an actor key of `type`. */
