@@ -38,15 +38,35 @@ interface Points {
   readonly host: Int32Array
 }
 
-export class ShardRing {
-  readonly #hosts: readonly RingHost[]
-  readonly #indexOf = new Map<string, number>()
+const byId = (hosts: readonly RingHost[]): RingHost[] => [...hosts].sort((a, b) => (a.id < b.id ? -1 : 1))
+
+/** The points of all hosts of a cluster: the costly part, made once and shared by the rings of its groups of types. */
+export class Circle {
+  readonly hosts: readonly RingHost[]
   #points: Points | undefined
 
   /** `hosts` have distinct ids; their order does not matter. */
   constructor(hosts: readonly RingHost[]) {
-    this.#hosts = [...hosts].sort((a, b) => (a.id < b.id ? -1 : 1))
+    this.hosts = byId(hosts)
+  }
+
+  /** Built when first needed: most steps of a table (a release, a restart) place nothing. */
+  get points(): Points {
+    return this.#points ??= buildPoints(this.hosts)
+  }
+}
+
+export class ShardRing {
+  readonly #hosts: readonly RingHost[]
+  readonly #indexOf = new Map<string, number>()
+  readonly #circle: Circle
+  #points: Points | undefined
+
+  /** `hosts` have distinct ids, all of them in `circle`; their order does not matter. */
+  constructor(hosts: readonly RingHost[], circle = new Circle(hosts)) {
+    this.#hosts = byId(hosts)
     this.#hosts.forEach((host, i) => this.#indexOf.set(host.id, i))
+    this.#circle = circle
   }
 
   /** The next assignment after `previous`, one element a shard (undefined, or a host that is gone: needs one). */
@@ -106,13 +126,23 @@ export class ShardRing {
     return low === at.length ? 0 : low
   }
 
-  /** Built when first needed: most steps of a table (a release, a restart) place nothing. */
+  /** The circle's points of these hosts. */
   get #ring(): Points {
-    return this.#points ??= buildPoints(this.#hosts, this.#indexOf)
+    return this.#points ??= pointsOf(this.#circle, this.#indexOf)
   }
 }
 
-function buildPoints(hosts: readonly RingHost[], indexOf: ReadonlyMap<string, number>): Points {
+function pointsOf(circle: Circle, indexOf: ReadonlyMap<string, number>): Points {
+  const { at, host } = circle.points
+  const here = circle.hosts.map(({ id }) => indexOf.get(id) ?? -1)
+  const mine = new Int32Array(at.length)
+  let count = 0
+  for (let i = 0; i < at.length; i++) if (here[host[i]!]! >= 0) mine[count++] = i
+  const kept = mine.subarray(0, count)
+  return { at: Uint32Array.from(kept, i => at[i]!), host: kept.map(i => here[host[i]!]!) }
+}
+
+function buildPoints(hosts: readonly RingHost[]): Points {
   // hashring keeps names in plain objects: a prefix keeps `__proto__` and `1` ordinary names in insertion order.
   const servers: Record<string, { vnodes: number }> = {}
   // By mean weight, so that the circle has 160 points a host on average whatever scale the weights are in.
@@ -122,10 +152,8 @@ function buildPoints(hosts: readonly RingHost[], indexOf: ReadonlyMap<string, nu
   const ring = new HashRing(servers, hashBytes, { 'vnode count': -1, replicas: 1, 'max cache size': 1 })
   // `ring` is the sorted circle, which the package's type declarations leave out.
   const nodes = (ring as unknown as { ring: readonly { value: number; server: string }[] }).ring
-  return {
-    at: Uint32Array.from(nodes, node => node.value),
-    host: Int32Array.from(nodes, node => indexOf.get(node.server.slice(1))!),
-  }
+  const indexOf = new Map(hosts.map(({ id }, i) => [`=${id}`, i]))
+  return { at: Uint32Array.from(nodes, node => node.value), host: Int32Array.from(nodes, node => indexOf.get(node.server)!) }
 }
 
 /** hashring reads the first four bytes, little end first; a cryptographic digest would only cost time. */

@@ -10,7 +10,7 @@
  * - The shard of a living owner moves with `from`: the host that may still be running its actors. `from` ends when that host
  *   released the shard or is gone; a shard that moves on before that keeps waiting for the host that held it at first.
  */
-import { ShardRing, type Assignment } from './hash-ring.ts'
+import { Circle, ShardRing, type Assignment } from './hash-ring.ts'
 import type { Member, ShardOwner } from './membership.ts'
 import { sameIncarnation, sameMember, sameOwner, Table, type Owners } from './table.ts'
 
@@ -74,8 +74,10 @@ class Groups {
   readonly #hostsOf = new Map<string, Member[]>()
   readonly #keys = new Map<string, string>()
   readonly #rings = new Map<string, ShardRing>()
+  readonly #circle: Circle
 
   constructor(members: ReadonlyMap<string, Member>) {
+    this.#circle = new Circle([...members.values()])
     const types = new Set<string>()
     for (const member of members.values()) {
       for (const type of member.types) {
@@ -96,7 +98,7 @@ class Groups {
       // JSON: no two sets of ids share a key, whatever characters the ids hold.
       key = JSON.stringify(hosts.map(host => host.id))
       this.#keys.set(type, key)
-      if (!this.#rings.has(key)) this.#rings.set(key, new ShardRing(hosts))
+      if (!this.#rings.has(key)) this.#rings.set(key, new ShardRing(hosts, this.#circle))
     }
     return key
   }
