@@ -18,10 +18,6 @@ type Given<Data> = [Data] extends [undefined] ? [data?: undefined, message?: str
  * `static status` is the HTTP status of the gateway's reply, 500 unless given.
  */
 export class ActorError<Data = undefined> extends Error {
-  /** Overridden by subclasses; two classes with one code are one error. */
-  static readonly code: string = 'ACTOR_ERROR'
-  static readonly status: number = 500
-
   readonly code: string
   readonly status: number
   readonly data: Data
@@ -31,24 +27,24 @@ export class ActorError<Data = undefined> extends Error {
     const code = codeOf(own)
     super(message ?? (data === undefined ? code : `${code} ${preview(data)}`))
     this.code = code
-    this.status = own.status
+    this.status = staticsOf(own).status ?? 500
     this.data = data as Data
   }
 
   /** True for an error of this class (by code), for `ActorError` itself of any author's error; across processes. */
   static is<E extends Error>(this: abstract new (...args: never[]) => E, error: unknown): error is E {
-    return isActorError(error) && ((this as unknown) === ActorError || error.code === codeOf(this as unknown as typeof ActorError))
+    return isActorError(error) && ((this as unknown) === ActorError || error.code === codeOf(this))
   }
 }
 Object.defineProperty(ActorError.prototype, brand, { value: true })
 Object.defineProperty(ActorError.prototype, 'name', { value: 'ActorError', writable: true })
 
-function codeOf(actorError: typeof ActorError): string {
-  return Object.hasOwn(actorError, 'code') ? actorError.code
-    : actorError === ActorError ? 'ACTOR_ERROR'
-    : Object.hasOwn(Object.getPrototypeOf(actorError) as object, 'code') && Object.getPrototypeOf(actorError) !== ActorError
-      ? actorError.code : actorError.name
-}
+// Not declared on the class: subclasses write `static readonly code` without `override`.
+const staticsOf = (actorError: object): { code?: string; status?: number } => actorError
+
+/** The nearest `static code` of the class or those it extends, else its own name. */
+const codeOf = (actorError: { name: string }): string =>
+  staticsOf(actorError).code ?? (actorError === ActorError ? 'ACTOR_ERROR' : actorError.name)
 
 function preview(data: unknown): string {
   try {

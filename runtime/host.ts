@@ -83,8 +83,8 @@ export class Host implements Dispatcher {
     this.#catalog = new Catalog(this.#types.values())
     this.#callClock = new CallClock(clock)
     this.#membership = options.placement.length > 0
-      ? new PlacementClient({ addresses: options.placement, clock, random, log })
-      : new StandaloneMembership({ clusterStore: this.#stores.cluster, clock, log, shardBits: options.shardBits })
+      ? new PlacementClient({ addresses: options.placement, clock, random, log, shardBits: options.shardBits })
+      : new StandaloneMembership({ clusterStore: this.#stores.cluster, clock, random, shardBits: options.shardBits })
     const watch = (call: Parameters<CallClock['watch']>[0]): number => this.#callClock.watch(call)
     this.#router = new Router({
       selfId: this.id, types: this.#types, catalog: this.#catalog, membership: this.#membership, shardBits: options.shardBits,
@@ -102,7 +102,7 @@ export class Host implements Dispatcher {
       catalog: this.#catalog, idle: this.#idle, checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
       // Turn numbers of different hosts and lives must not meet in a call chain.
       firstTurn: Math.floor(random.float() * 2 ** 40), refs: this.#refs, after: (ms, run) => clock.after(ms, run),
-      reroute: calls => this.#router.reroute(calls),
+      reroute: calls => this.#router.reroute(calls), forgetClaim: (type, shard) => this.#activator.forgetClaim(type, shard),
     })
     this.#activator = new Activator(new BatchedLoads(this.#stores.actors, clock))
     this.#shards = new Shards({

@@ -19,6 +19,8 @@ export class Activator {
   readonly #loads: BatchedLoads
   /** Field names of each type's last instance: activations share one list. */
   readonly #names = new Map<string, readonly string[]>()
+  /** Epoch with which each shard of a type was claimed. */
+  readonly #claimed = new Map<string, number[]>()
 
   constructor(loads: BatchedLoads) {
     this.#loads = loads
@@ -26,19 +28,45 @@ export class Activator {
 
   /** `onFenced` when the claim is refused: another host has a newer right to the shard. */
   activate(activation: Activation, onFenced: (activation: Activation) => void): void {
-    const { services, type, shard, id, epoch } = activation
-    this.#loads.load({ type: type.name, shard, id }, { epoch, nonce: services.nonce }, (outcome) => {
-      if (activation.phase !== 'activating') return
-      if (outcome.result === 'refused') return onFenced(activation)
-      if (outcome.result === 'failed') return activation.failActivation(outcome.error)
-      try {
-        const state = outcome.stored === undefined ? undefined : readHead(outcome.stored.head, activation.name)
-        if (state === undefined || state.spilled.length === 0) this.#fill(activation, outcome.stored, state)
-        else this.#fillSpilled(activation, outcome.stored!, state)
-      } catch (error) {
-        this.#fail(activation, error)
-      }
-    })
+    const { type, shard, id, epoch } = activation
+    if (this.#claimed.get(type.name)?.[shard] !== epoch) return this.#claim(activation, onFenced)
+    this.#loads.load({ type: type.name, shard, id }).then(
+      stored => this.#loaded(activation, stored),
+      (error: unknown) => activation.failActivation(error),
+    )
+  }
+
+  /** The store refused a commit: the shard must be claimed again before anything more is loaded from it. */
+  forgetClaim(type: string, shard: number): void {
+    const ofType = this.#claimed.get(type)
+    if (ofType !== undefined) ofType[shard] = 0
+  }
+
+  /** No load before the claim is in the store: the former owner could still commit after it. */
+  #claim(activation: Activation, onFenced: (activation: Activation) => void): void {
+    const { services, type, shard, epoch } = activation
+    this.#loads.claim({ type: type.name, shard, epoch, nonce: services.nonce }).then(
+      result => {
+        if (activation.phase !== 'activating') return
+        if (result.outcome === 'refused') return onFenced(activation)
+        let ofType = this.#claimed.get(type.name)
+        if (ofType === undefined) this.#claimed.set(type.name, (ofType = []))
+        ofType[shard] = epoch
+        this.activate(activation, onFenced)
+      },
+      (error: unknown) => activation.failActivation(error),
+    )
+  }
+
+  #loaded(activation: Activation, stored: StoredActor | undefined): void {
+    if (activation.phase !== 'activating') return
+    try {
+      const state = stored === undefined ? undefined : readHead(stored.head, activation.name)
+      if (state === undefined || state.spilled.length === 0) this.#fill(activation, stored, state)
+      else this.#fillSpilled(activation, stored!, state)
+    } catch (error) {
+      this.#fail(activation, error)
+    }
   }
 
   #fillSpilled(activation: Activation, stored: StoredActor, state: StoredState): void {

@@ -28,6 +28,7 @@ interface Parts {
   readonly firstTurn: number
   readonly refs: References
   readonly reroute: (calls: readonly Invocation[]) => void
+  readonly forgetClaim: (type: string, shard: number) => void
 }
 
 export function hostServices(parts: Parts): ActivationServices {
@@ -53,6 +54,7 @@ export function hostServices(parts: Parts): ActivationServices {
       if (waiting.length > 0) parts.reroute(waiting)
     },
     commitFailed(activation, result) {
+      if (result === 'fenced') parts.forgetClaim(activation.type.name, activation.shard)
       log.warn({ actor: activation.name, shard: activation.shard, epoch: activation.epoch, result }, 'commit was not stored; the activation ends')
     },
     hook: (activation, name, reason) => runHook(activation, parts, name, reason),
