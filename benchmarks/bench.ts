@@ -11,6 +11,7 @@ import { machineFacts } from './harness/machine.ts'
 import { asJson, suiteAsText, summary, type Report } from './harness/report.ts'
 import { runCase } from './harness/run-case.ts'
 import type { RoundOptions } from './harness/rounds.ts'
+import { sweepAbandonedFolders } from './harness/scope.ts'
 import type { CaseResult, Suite, SuiteResult } from './harness/suite.ts'
 
 const suites: Readonly<Record<string, () => Promise<{ suite: Suite }>>> = {
@@ -56,6 +57,7 @@ async function run(names: readonly string[], flags: Flags): Promise<void> {
 
   process.env.NODE_ENV = 'production'
   buildProduct()
+  sweepAbandonedFolders()
   const options = { rounds: flags.rounds ?? (flags.quick ? 1 : 5), seconds: flags.quick ? 0.25 : 1, signal: interrupt.signal }
   const machine = machineFacts()
   process.stdout.write(`${machine.cores} cores (${machine.cpu}), Node ${machine.node}, ${machine.system}, ${machine.fileSystem}, ${machine.date}\n`

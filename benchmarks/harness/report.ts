@@ -34,7 +34,8 @@ export function suiteAsText(suite: SuiteResult): string {
     ...rates.length > 0 ? [rateTable(rates)] : [],
     ...figures.length > 0 ? [figureTable(figures)] : [],
     ...[...new Set(rates.map(result => result.floorIs))].map(floor => `floor: ${floor}`),
-    ...suite.cases.filter(result => result.kind === 'failed').map(result => `FAILED ${result.name}: ${result.reason}`),
+    ...suite.cases.filter(result => result.kind === 'failed').map(({ name, inFlight, reason }) =>
+      `FAILED ${name}${inFlight === undefined ? '' : `, ${inFlight} in flight`}: ${reason}`),
   ].join('\n') + '\n'
 }
 

@@ -12,7 +12,7 @@ export async function runCase(it: Case, options: RoundOptions): Promise<CaseResu
     return it.kind === 'rate' ? await runRate(it, scope, options) : await runFigure(it, scope, options)
   } catch (error) {
     if (options.signal?.aborted === true) throw error
-    return { kind: 'failed', name: it.name, reason: messageOf(error) }
+    return { kind: 'failed', name: it.name, ...it.kind === 'rate' && { inFlight: it.inFlight }, reason: messageOf(error) }
   }
 }
 

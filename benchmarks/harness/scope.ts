@@ -4,7 +4,7 @@
  * Folders lie under `benchmarks/results/`, not in the system's temporary folder: that one is often kept in memory, where
  * an fsync costs nothing and a durable figure means nothing.
  */
-import { mkdtempSync, mkdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startChild, type Child, type ChildApi } from './child.ts'
@@ -21,7 +21,7 @@ export class Scope implements AsyncDisposable {
   /** A fresh empty folder on the disk that holds this project. */
   folder(): string {
     mkdirSync(resultsFolder, { recursive: true })
-    const folder = mkdtempSync(join(resultsFolder, 'tmp-'))
+    const folder = mkdtempSync(join(resultsFolder, `tmp-${process.pid}-`))
     this.defer(() => rmSync(folder, { recursive: true, force: true }))
     return folder
   }
@@ -33,5 +33,24 @@ export class Scope implements AsyncDisposable {
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync()
+  }
+}
+
+/** Removes the folders of runs that were killed before they could. */
+export function sweepAbandonedFolders(): void {
+  mkdirSync(resultsFolder, { recursive: true })
+  for (const name of readdirSync(resultsFolder)) {
+    const pid = /^tmp-(\d+)-/.exec(name)?.[1]
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(resultsFolder, name), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // EPERM: it lives, and belongs to someone else.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

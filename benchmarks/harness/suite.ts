@@ -78,6 +78,7 @@ export interface FigureResult extends Verdict {
 export interface FailedCase {
   readonly kind: 'failed'
   readonly name: string
+  readonly inFlight?: number
   readonly reason: string
 }
 

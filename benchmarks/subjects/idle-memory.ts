@@ -28,10 +28,14 @@ const api = {
       return keepInFlight({ inFlight: 256, seconds: 600, operations }, () => host.actor(Counter, `${prefix}${next++}`).increment())
     }
     // Claims, pools, compiled code: what a host holds whether or not it has many actors.
-    await increment('warm', 15_000)
+    const warm = 15_000
+    await increment('warm', warm)
     const before = await heldBytes()
     await increment('idle', count)
-    return (await heldBytes() - before) / count
+    const bytes = await heldBytes() - before
+    const active = host.hostStatus().activations.Counter
+    if (active !== warm + count) throw new Error(`${warm + count} counters should be active, but ${active} are`)
+    return bytes / count
   },
   /** Bytes a plain counter in a map under an id of the same length. */
   objects: async (count: number): Promise<number> => {

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { withCpuOf } from '../../../benchmarks/harness/cpu.ts'
-import { Scope } from '../../../benchmarks/harness/scope.ts'
+import { resultsFolder, Scope, sweepAbandonedFolders } from '../../../benchmarks/harness/scope.ts'
 import type { FixtureApi } from './fixtures/child.ts'
 
 const fixture = new URL('./fixtures/child.ts', import.meta.url)
@@ -69,4 +70,15 @@ test('the CPU of a child is added to a sample under its name', async () => {
   })
   expect(sample.cpu.load).toBe(0.5)
   expect(sample.cpu.server).toBeGreaterThan(0.03)
+})
+
+test('folders of runs that were killed are removed, those of running ones are not', async () => {
+  await using scope = new Scope()
+  const mine = scope.folder()
+  const ended = spawnSync(process.execPath, ['-e', '']).pid
+  const abandoned = join(resultsFolder, `tmp-${ended}-abcdef`)
+  mkdirSync(abandoned)
+  sweepAbandonedFolders()
+  expect(existsSync(abandoned)).toBe(false)
+  expect(existsSync(mine)).toBe(true)
 })

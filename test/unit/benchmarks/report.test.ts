@@ -16,7 +16,7 @@ const suite: SuiteResult = {
     { kind: 'rate', name: 'readonly call', inFlight: 64, floorIs: 'a bare call', floor: side(12_000_000), subject: side(1_200_000), ratio: { median: 0.1, min: 0.09, max: 0.11 }, target: { atLeast: 1 / 12 }, reached: true },
     { kind: 'rate', name: 'by name', inFlight: 64, floorIs: 'a bare call', floor: side(12_000_000), subject: side(600_000), ratio: { median: 0.05, min: 0.05, max: 0.05 } },
     { kind: 'figure', name: 'idle', unit: 'bytes', subject: { median: 1300, min: 1290, max: 1310 }, target: { atMost: 1228.8 }, reached: false },
-    { kind: 'failed', name: 'broken', reason: 'no redis-server here' },
+    { kind: 'failed', name: 'broken', inFlight: 256, reason: 'no redis-server here' },
   ],
 }
 const report: Report = { machine, rounds: 5, secondsEach: 1, quick: false, suites: [suite] }
@@ -43,7 +43,7 @@ test('the table names verdicts only where there is a target, the floor once, and
   expect(text).toMatch(/idle +bytes +1,300 +1,290 +1,310 +<= 1,229 +MISSED/)
   expect(text.split('\n').find(line => line.startsWith('by name'))).not.toMatch(/reached|MISSED/)
   expect(text.match(/floor: a bare call/g)).toHaveLength(1)
-  expect(text).toContain('FAILED broken: no redis-server here')
+  expect(text).toContain('FAILED broken, 256 in flight: no redis-server here')
 })
 
 test('the JSON has every target with what was measured and whether it is reached', () => {
