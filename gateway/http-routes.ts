@@ -1,8 +1,8 @@
 /**
  * From a request line to a handler: matching by find-my-way (its only importer), names decoded as Dapr decodes them.
  *
- * `+` in a path is a space, `%2F` is a slash inside one name (types and ids then refuse it, methods are cleaned), bytes
- * above ASCII are UTF-8 whether they come percent-encoded or bare, and a bare `#` belongs to the name it stands in.
+ * `+` in a path is a space, `%2F` is a slash inside one name (types and ids then refuse it, methods are cleaned), and a
+ * bare `#` belongs to the name it stands in. Bare bytes above ASCII never get here: node's parser refuses them.
  */
 import { posix } from 'node:path'
 import findMyWay from 'find-my-way'
@@ -61,18 +61,13 @@ export class HttpRoutes {
 
 const notCalled = (): void => {}
 
-// Node gives the request line as Latin-1, a char a byte.
-// eslint-disable-next-line no-control-regex
-const unusual = /[+#\u0080-\u00ff]/g
+const unusual = /[+#]/
 
 /** The path without its query, in the form that the router decodes. */
 function plainPath(url: string): string {
   const query = url.indexOf('?')
   const path = query === -1 ? url : url.slice(0, query)
-  unusual.lastIndex = 0
-  return unusual.test(path)
-    ? path.replace(unusual, char => char === '+' ? '%20' : `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
-    : path
+  return unusual.test(path) ? path.replaceAll('+', '%20').replaceAll('#', '%23') : path
 }
 
 // eslint-disable-next-line no-control-regex

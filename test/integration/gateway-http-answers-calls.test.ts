@@ -121,8 +121,8 @@ test("Troupe's errors carry code, proof and when to come back", async () => {
 })
 
 test("author's errors carry their code, data and status, and nothing can be done to the reply by them", async () => {
-  class Insufficient extends ActorError<{ missing: number }> { static override readonly code = 'INSUFFICIENT'; static override readonly status = 409 }
-  class Odd extends ActorError<unknown> { static override readonly status = 99 }
+  class Insufficient extends ActorError<{ missing: number }> { static readonly code = 'INSUFFICIENT'; static readonly status = 409 }
+  class Odd extends ActorError<unknown> { static readonly status = 99 }
   const { ask } = await serve({
     transfer: () => { throw new Insufficient({ missing: 5 }, 'too little') },
     odd: () => { throw new Odd(() => 1, 'line\r\nbreak') },
