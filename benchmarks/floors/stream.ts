@@ -1,8 +1,9 @@
 /**
  * The bare floor beside calls between two hosts: one gRPC stream between two processes that carries msgpackr frames.
  *
- * A call is `[callId, number]` there and back, all of a tick in one frame, and nothing else: no routing, no deadlines,
- * no checks. The echo server is a process of its own, started and stopped by the measurement.
+ * A call is `[callId, number]` there and back, all of a tick in one frame; `inFlight` callers each await their reply, found
+ * by its id, before they call again. Nothing else: no routing, no deadlines, no checks, no bounds. The echo server is a
+ * process of its own, started and stopped by the measurement.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -47,27 +48,41 @@ async function measureAgainst(port: number, inFlight: number, seconds: number): 
   const stream = client.makeBidiStreamRequest(METHOD, identity, identity, new Metadata())
   const packr = new Packr({ useRecords: false })
   const send = batched(stream, packr)
+  const waiting = new Map<number, (value: number) => void>()
   let answered = 0
-  let sent = 0
+  let nextId = 0
+  let stopped = false
   let failed: (error: Error) => void = () => {}
   stream.on('error', error => failed(error))
   stream.on('data', (bytes: Buffer) => {
-    for (const call of packr.unpack(bytes) as Call[]) {
-      answered++
-      send([sent++, call[1]])
+    for (const [id, value] of packr.unpack(bytes) as Call[]) {
+      waiting.get(id)!(value)
+      waiting.delete(id)
     }
   })
+  const call = (value: number): Promise<number> => new Promise(resolve => {
+    const id = nextId++
+    waiting.set(id, resolve)
+    send([id, value])
+  })
+  const caller = async (): Promise<void> => {
+    while (!stopped) {
+      await call(answered)
+      answered++
+    }
+  }
   const after = (ms: number): Promise<void> => new Promise((resolve, reject) => {
     failed = reject
     setTimeout(resolve, ms)
   })
   try {
-    for (let i = 0; i < inFlight; i++) send([sent++, i])
+    for (let i = 0; i < inFlight; i++) void caller()
     await after(WARM_UP_MS)
     const [before, start] = [answered, performance.now()]
     await after(seconds * 1000)
     return (answered - before) / ((performance.now() - start) / 1000)
   } finally {
+    stopped = true
     failed = () => {}
     stream.cancel()
     client.close()

@@ -3,8 +3,8 @@
  *
  * All messages of a tick leave in one frame, sooner when they fill one. At most `WRITE_AHEAD` bytes are with the network
  * at a time: under back-pressure messages wait here, where they are counted and merge into fuller frames. A link whose
- * queue is half full stops reading, so that requests whose replies could not leave are not taken in; only for a while,
- * since two ends that both wait for the other to read would wait for ever.
+ * queue is half full stops reading, so that requests whose replies could not leave are not taken in. Not for ever: two
+ * ends that both wait for the other to read would never write again, so a pause in which nothing leaves is given up.
  */
 import type { Clock, Timer } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
@@ -16,7 +16,8 @@ import type { Wire } from './wire.ts'
 /** A frame is sent before the end of the tick when it has this many bytes. */
 export const FRAME_BYTES = 64 * 1024
 const WRITE_AHEAD = 256 * 1024
-const MAX_PAUSE_MS = 100
+/** A pause in which no byte leaves for so long is given up until the queue has drained. */
+const STUCK_MS = 100
 
 /** The largest frame that a sender with this limit makes. */
 export const maxFrameBytes = (limits: TransportLimits): number => limits.maxMessageBytes + FRAME_BYTES + FRAME_OVERHEAD
@@ -46,7 +47,9 @@ export class FrameLink implements PeerLink {
   #queuedBytes = 0
   #unwrittenBytes = 0
   #flushing = false
-  #paused: Timer | undefined
+  #reading: 'on' | 'paused' | 'in spite of the queue' = 'on'
+  #stuckTimer: Timer | undefined
+  #progressed = false
   #phase: 'open' | 'ending' | 'closed' = 'open'
   #closed: (() => void)[] = []
 
@@ -113,7 +116,8 @@ export class FrameLink implements PeerLink {
     this.#queuedBytes -= bytes
     // A batch that is still being filled leaves with its tick, unless it waited for this.
     this.#writeBatches(this.#flushing ? 1 : 0)
-    if (this.#paused !== undefined && this.#queuedBytes <= this.#context.limits.maxQueuedBytes / 4) this.#resume()
+    this.#progressed = true
+    if (this.#reading !== 'on' && this.#queuedBytes <= this.#context.limits.maxQueuedBytes / 4) this.#read('on')
   }
 
   #receive(bytes: Uint8Array): void {
@@ -125,9 +129,10 @@ export class FrameLink implements PeerLink {
       const frame = decodeFrame(bytes, `a frame of host ${this.peerId}`)
       for (let i = 0; i < frame.messages.length && this.#phase !== 'closed'; i++) this.#hand(handler, frame.messages[i]!, frame.tableVersion)
     } catch (error) {
+      this.#context.log.error({ peer: this.peerId, remote: this.#wire.remote, error: messageOf(error) }, 'closed the link to a host that sent what it must not')
       return this.close(error as Error)
     }
-    if (this.#queuedBytes > limits.maxQueuedBytes / 2 && this.#paused === undefined && this.#phase !== 'closed') this.#pause()
+    if (this.#queuedBytes > limits.maxQueuedBytes / 2 && this.#reading === 'on' && this.#phase !== 'closed') this.#pause()
   }
 
   #hand(handler: PeerHandler, message: Message, tableVersion: number): void {
@@ -140,13 +145,18 @@ export class FrameLink implements PeerLink {
   }
 
   #pause(): void {
+    this.#reading = 'paused'
     this.#wire.pause()
-    this.#paused = this.#context.clock.after(MAX_PAUSE_MS, () => this.#resume())
+    this.#watchProgress()
   }
-  #resume(): void {
-    this.#paused?.cancel()
-    this.#paused = undefined
-    this.#wire.resume()
+  #watchProgress(): void {
+    this.#progressed = false
+    this.#stuckTimer = this.#context.clock.after(STUCK_MS, () => this.#progressed ? this.#watchProgress() : this.#read('in spite of the queue'))
+  }
+  #read(how: 'on' | 'in spite of the queue'): void {
+    this.#stuckTimer?.cancel()
+    if (this.#reading === 'paused') this.#wire.resume()
+    this.#reading = how
   }
 
   /** Sends what is queued and ends; resolves when the link is gone. */
@@ -177,7 +187,7 @@ export class FrameLink implements PeerLink {
   #gone(reason: Error): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
-    this.#paused?.cancel()
+    this.#stuckTimer?.cancel()
     this.#batches = []
     this.#context.onGone(this)
     this.#context.handler.onClosed(this, reason)

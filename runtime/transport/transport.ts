@@ -14,7 +14,8 @@ export interface PeerLink {
   readonly peerId: string
   /**
    * Puts `message` into the frame of this tick. False when the link is closed, or its queue is over its bound: the
-   * message was not taken and nothing of it will arrive.
+   * message was not taken and nothing of it will arrive. A message that was taken must not be changed any more.
+   * @throws PAYLOAD_TOO_LARGE · NOT_ENCODABLE for a message that no link could carry
    */
   send(message: Message): boolean
 }
