@@ -3,7 +3,7 @@
  *
  * - **Join.** A host is checked, added, and hears the first table that has it. The same incarnation coming back changes nothing. Another
  *   incarnation of a known id waits for the verdict on the old one: heard again → DUPLICATE_HOST; dead → it takes the place (and the
- *   shards) of the old one. At the old one's very address it takes it at once: two processes cannot listen there.
+ *   shards) of the old one. At the old one's very address a broken stream is verdict enough: two processes cannot listen there.
  * - **Death.** A broken stream or a peer's suspicion starts probes of the member's address: a refused connection proves that the
  *   process is gone. Otherwise silence decides (`members.ts`).
  * - **New leader.** While members of the stored table may still come back, nothing is published.
@@ -122,6 +122,7 @@ export class Leader {
     const id = this.#sessions.remove(session)
     if (id === undefined || this.#members.phase(id) !== 'alive') return
     this.#members.doubt(id)
+    if (this.#claimants.get(id)?.join.address === this.#members.get(id)!.address) return this.#bury(id, 'it was restarted at its old address')
     this.#prober.watch(id, () => this.#members.phase(id) === 'doubted')
   }
 
@@ -138,7 +139,7 @@ export class Leader {
     }
     const old = this.#members.get(join.id)
     if (old !== undefined && old.incarnation !== join.incarnation) {
-      if (old.address !== join.address) return this.#contest(session, join, old)
+      if (old.address !== join.address || this.#members.phase(join.id) === 'alive') return this.#contest(session, join, old)
       this.#parts.log.info({ host: join.id }, 'a host was restarted at its old address')
     }
     this.#admit(session, join, version)
