@@ -33,7 +33,9 @@ const INVOKE = 'ERR_ACTOR_INVOKE_METHOD'
 /** What a caller is told about anything that was thrown. */
 export function failureOf(thrown: unknown): Failure {
   if (isActorError(thrown)) {
-    const { code, message, data } = thrown
+    // Authors may have assigned anything to these.
+    const [code, message] = [String(thrown.code), String(thrown.message)]
+    const { data } = thrown
     const status = Number.isInteger(thrown.status) && thrown.status >= 400 && thrown.status <= 599 ? thrown.status : 500
     return {
       status, grpc: errorCodes.METHOD_FAILED.grpc, expected: true,

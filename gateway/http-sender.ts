@@ -56,7 +56,7 @@ export class HttpSender {
 
   /**
    * The reply, its body not yet read.
-   * @throws PEER_UNREACHABLE when no URL takes a connection · PEER_LOST when one breaks · CALL_TIMEOUT · CANCELLED
+   * @throws PEER_UNREACHABLE when no URL takes a connection · PEER_LOST when one breaks · PROTOCOL · CALL_TIMEOUT · CANCELLED
    */
   async send(outgoing: Outgoing, guard: CallGuard): Promise<http.IncomingMessage> {
     const failures: string[] = []
@@ -109,7 +109,9 @@ export class HttpSender {
         const why = error.message || error.code || 'no reason given'
         if (stopped !== undefined) reject(stopped)
         else if (!connected) reject(new NotConnected(why))
-        else reject(new TroupeError('PEER_LOST', `${guard.what}: the connection to ${target.url} broke before the answer: ${why}`, { cause: error }))
+        else if (error.code?.startsWith('HPE_') === true) {
+          reject(new TroupeError('PROTOCOL', `${guard.what}: ${target.url} does not speak HTTP: ${why}`, { cause: error }))
+        } else reject(new TroupeError('PEER_LOST', `${guard.what}: the connection to ${target.url} broke before the answer: ${why}`, { cause: error }))
       })
       guard.watch(() => request.destroy(new Error('stopped by the caller')))
       request.end(outgoing.body)
