@@ -35,7 +35,8 @@ class DevSupervisor {
   readonly #exitCode = Promise.withResolvers<number>()
   #phase: Phase = 'waiting'
   #child: ChildProcess | undefined
-  #startedAtMs = 0
+  /** Nothing is news before the first start. */
+  #startedAtMs = Infinity
   #failure: string | undefined
   #settle: NodeJS.Timeout | undefined
   #kill: NodeJS.Timeout | undefined

@@ -81,6 +81,7 @@ export async function serve(service: Service): Promise<never> {
     else if (phase === 'starting') exitCode.resolve(EXIT_FAILED)
   })
 
+  log.debug({ pid: process.pid }, 'starting')
   const started = service.start().then(service => {
     running = service
     phase = 'serving'

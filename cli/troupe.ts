@@ -9,6 +9,8 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(`troupe: needs Node 22.18 or newer, which runs TypeScript as it is; this is ${process.version}\n`)
   process.exitCode = 1
 } else {
+  // grpc-js prints lines of its own to standard error; what matters of them comes as an error to us.
+  process.env.GRPC_VERBOSITY ??= 'NONE'
   const { run } = await import('./program.ts')
   process.exitCode = await run(process.argv.slice(2))
 }

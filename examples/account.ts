@@ -8,13 +8,13 @@
 import { Actor, ActorError, type ActorOptions, type MethodOptions } from 'troupe'
 
 export class Insufficient extends ActorError<{ missing: number }> {
-  static override readonly code = 'INSUFFICIENT'
-  static override readonly status = 409
+  static readonly code = 'INSUFFICIENT'
+  static readonly status = 409
 }
 
 export class InvalidTransfer extends ActorError<{ reason: string }> {
-  static override readonly code = 'INVALID_TRANSFER'
-  static override readonly status = 400
+  static readonly code = 'INVALID_TRANSFER'
+  static readonly status = 400
 }
 
 /**

@@ -62,28 +62,28 @@ async function demo(): Promise<void> {
   }
   await Promise.all(['a', 'b', 'c'].map(addHost))
 
-  enter('three hosts')
+  await enter('three hosts')
   await workload.openAccounts()
   workload.start()
   await pause(PHASE_MS)
 
-  enter('a host joins')
+  await enter('a host joins')
   await addHost('d')
   await pause(PHASE_MS)
 
-  enter('a host leaves')
+  await enter('a host leaves')
   const { code } = await cluster.get('b')!.stop('SIGTERM')
   progress.say(`host b left and ended with code ${code}`)
   await pause(PHASE_MS)
 
-  enter('kill -9')
+  await enter('kill -9')
   const lost = workload.countersOn('c', 10)
   cluster.get('c')!.signal('SIGKILL')
   const outage = await answeredAgain(lost)
   progress.say(`host c killed with -9: ${outage.checked} of its counters answered again, the last after ${outage.ms.toFixed(0)} ms`)
   await pause(PHASE_MS)
 
-  enter('at rest')
+  await enter('at rest')
   await workload.stop()
   await report({ left: code, outageMs: outage.ms, checked: outage.checked })
 }
@@ -94,9 +94,9 @@ function start(name: string, args: readonly string[]): TroupeProcess {
   return started
 }
 
-function enter(name: string): void {
+async function enter(name: string): Promise<void> {
+  await workload.enter(name)
   phase = name
-  workload.enter(name)
 }
 
 /** Calls each of these counters until it answers; the time until the last one did. */

@@ -32,15 +32,17 @@ export interface Reply {
   readonly host: string
 }
 
-/** A call without a result. `executed` is what is proved: 'no', 'yes' or 'unknown'. */
+/** A call without a result: what is proved about it, and whether the same call may succeed later. */
 export class CallFailed extends Error {
   readonly code: string
-  readonly executed: string
+  readonly executed: 'no' | 'yes' | 'unknown'
+  readonly retryable: boolean
 
-  constructor(code: string, executed: string, message: string) {
+  constructor(code: string, executed: 'no' | 'yes' | 'unknown', retryable: boolean, message: string) {
     super(`${code}: ${message}`)
     this.code = code
     this.executed = executed
+    this.retryable = retryable
   }
 }
 
@@ -72,7 +74,7 @@ export class HttpLane {
         this.#url = undefined
       }
     }
-    throw new CallFailed('NO_HOST', 'no', 'every host refuses connections')
+    throw new CallFailed('NO_HOST', 'no', true, 'every host refuses connections')
   }
 
   #send(url: string, path: string, args: readonly unknown[], timeoutMs: number): Promise<Reply> {
@@ -100,13 +102,20 @@ export class HttpLane {
 
 class ConnectionRefused extends Error {}
 
-const lost = (error: Error): CallFailed => new CallFailed((error as NodeJS.ErrnoException).code ?? 'LOST', 'unknown', error.message)
+const lost = (error: Error): CallFailed => new CallFailed((error as NodeJS.ErrnoException).code ?? 'LOST', 'unknown', true, error.message)
+
+interface ErrorBody {
+  readonly code: string
+  readonly message: string
+  readonly executed: 'no' | 'yes' | 'unknown'
+  readonly retryable: boolean
+}
 
 function failureOf(status: number, text: string): CallFailed {
   try {
-    const body = JSON.parse(text) as { errorCode?: string; code?: string; message?: string; executed?: string }
-    return new CallFailed(body.code ?? body.errorCode ?? String(status), body.executed ?? 'unknown', body.message ?? '')
+    const { code, executed, retryable, message } = JSON.parse(text) as ErrorBody
+    return new CallFailed(code, executed, retryable, message)
   } catch {
-    return new CallFailed(String(status), 'unknown', text.slice(0, 200))
+    return new CallFailed(String(status), 'unknown', false, text.slice(0, 200))
   }
 }

@@ -31,6 +31,10 @@ export class Workload {
   transfers = 0
   #phase = ''
   #running = false
+  #inFlight = 0
+  /** While it is unresolved, no call begins: the line between two phases. */
+  #gate: PromiseWithResolvers<void> | undefined
+  #whenQuiet: (() => void) | undefined
   readonly #hosts: HostList
   readonly #lanes: HttpLane[]
   #work: Promise<void>[] = []
@@ -41,10 +45,14 @@ export class Workload {
     for (let i = 0; i < COUNTERS; i++) this.counters.set(`c${i}`, { acknowledged: 0, unknown: 0, host: '' })
   }
 
-  /** From now on calls are counted under this name. */
-  enter(phase: string): void {
+  /** Lets the calls on their way end, so that each error counts where its call began; then counts under this name. */
+  async enter(phase: string): Promise<void> {
+    const gate = this.#gate = Promise.withResolvers<void>()
+    if (this.#inFlight > 0) await new Promise<void>(resolve => { this.#whenQuiet = resolve })
     this.#phase = phase
     this.phases.set(phase, { calls: 0, errors: new Map() })
+    this.#gate = undefined
+    gate.resolve()
   }
 
   get calls(): number {
@@ -78,9 +86,9 @@ export class Workload {
   }
 
   async bankTotal(): Promise<number> {
-    let total = 0
-    await this.#spread(ACCOUNTS, async (lane, i) => { total += Number(await this.#repeat(lane, 'Account', `a${i}`, 'total', [])) })
-    return total
+    const balances: number[] = []
+    await this.#spread(ACCOUNTS, async (lane, i) => { balances.push(Number(await this.#repeat(lane, 'Account', `a${i}`, 'total', []))) })
+    return balances.reduce((sum, cents) => sum + cents, 0)
   }
 
   /** Counters that lost an acknowledged increment, or count more than was ever sent. */
@@ -134,20 +142,24 @@ export class Workload {
       try {
         return (await this.#call(lane, type, id, method, args)).value
       } catch (error) {
-        if (!(error instanceof CallFailed) || left === 0) throw error
+        if (!(error instanceof CallFailed) || !error.retryable || left === 0) throw error
         await pause(50)
       }
     }
   }
 
   async #call(lane: HttpLane, type: string, id: string, method: string, args: readonly unknown[]) {
+    await this.#gate?.promise
     const tally = this.phases.get(this.#phase)!
     tally.calls++
+    this.#inFlight++
     try {
       return await lane.call(type, id, method, args)
     } catch (error) {
       if (error instanceof CallFailed) tally.errors.set(error.code, (tally.errors.get(error.code) ?? 0) + 1)
       throw error
+    } finally {
+      if (--this.#inFlight === 0) this.#whenQuiet?.()
     }
   }
 

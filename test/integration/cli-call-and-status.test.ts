@@ -115,7 +115,7 @@ describe('troupe status', () => {
   it('says when a type is unknown, and when nobody listens', async () => {
     expect(await troupe('status', 'Nobody/x')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^troupe: UNKNOWN_TYPE: /) as string })
     expect(await processes.run(['status', '--to', 'http://127.0.0.1:1'])).toMatchObject({
-      code: 1, stderr: expect.stringMatching(/^troupe: PEER_UNREACHABLE: no host answers at http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/) as string,
+      code: 1, stderr: expect.stringMatching(/^troupe: PEER_UNREACHABLE: status: no host can be reached .*127\.0\.0\.1:1.*ECONNREFUSED/) as string,
     })
   })
 })

@@ -35,7 +35,7 @@ describe('a host', () => {
   it('ends at once, with 0, when it is interrupted while it waits', async () => {
     await using processes = new TestProcesses()
     const host = processes.startHost('a', { placement: `127.0.0.1:${await freePort()}`, args: ['--log-level', 'debug'] })
-    await host.waitFor('its first words', p => p.lines.length > 0 || undefined)
+    await host.logged('starting')
     expect(await host.stop('SIGINT', 5_000)).toEqual({ code: 0, signal: null })
   })
 
