@@ -4,7 +4,7 @@ import { ActorError } from '../../../actors/errors.ts'
 import { callFailureLine, exitCodeOf, failureLine } from '../../../cli/failure.ts'
 import { TroupeError } from '../../../core/errors.ts'
 
-class Odd extends ActorError<{ n: number }> { static override readonly code = 'ODD' }
+class Odd extends ActorError<{ n: number }> { static readonly code = 'ODD' }
 
 describe('a failure', () => {
   it('is one line with its code', () => {
