@@ -35,7 +35,8 @@ async function runRate(it: RateCase, scope: Scope, options: RoundOptions): Promi
 
 async function runFigure(it: FigureCase, scope: Scope, options: RoundOptions): Promise<FigureResult> {
   const { floor, subject } = await it.open(scope)
-  const measured = await interleave(floor === undefined ? [subject] : [subject, floor], options)
+  const measured = await interleave(floor === undefined ? [subject] : [subject, floor],
+    { ...options, ...it.exact === true && { rounds: 1 } })
   const value = spread(measured[0]!)
   return {
     kind: 'figure',

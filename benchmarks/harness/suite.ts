@@ -34,6 +34,8 @@ export interface FigureCase {
   readonly name: string
   readonly unit: string
   readonly floor?: string
+  /** The same each time, because no time is in it: one round is enough. */
+  readonly exact?: true
   /** Most it may be; absent: for information. */
   readonly atMost?: number
   open(scope: Scope): Promise<{ readonly floor?: () => Promise<number>; readonly subject: () => Promise<number> }>
