@@ -146,10 +146,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   end(error?: TroupeError): void {
     if (this.phase === 'ended') return
     this.phase = 'ended'
-    const why = error ?? new TroupeError('HOST_STOPPING', `${this.name}: its activation ended`, { executed: 'unknown' })
-    for (const held of [this.#heldInFlight, this.#heldQueued]) if (held !== undefined) for (const call of held) call.fail(why)
-    for (let turn = this.#exclusive; turn !== undefined; turn = turn.outer) this.#cut(turn, why)
-    if (this.#readers !== undefined) for (const turn of this.#readers) this.#cut(turn, why)
+    const busy = this.#heldInFlight ?? this.#heldQueued ?? this.#exclusive ?? this.#readers?.[0]
+    if (busy !== undefined) this.#cutAll(error ?? new TroupeError('HOST_STOPPING', `${this.name}: its activation ended`, { executed: 'unknown' }))
     this.#exclusive = undefined
     const writing = this.#heldInFlight !== undefined
     this.#readers = this.#heldQueued = this.#heldInFlight = undefined
@@ -158,6 +156,12 @@ export class Activation implements Committable, ContextSource, OutputGate {
     // The next activation must not load before a write on its way has landed or failed: calls wait here until then.
     if (!writing) this.services.ended(this, this.#takeWaiting())
     this.#settleQuiet()
+  }
+
+  #cutAll(why: TroupeError): void {
+    for (const held of [this.#heldInFlight, this.#heldQueued]) if (held !== undefined) for (const call of held) call.fail(why)
+    for (let turn = this.#exclusive; turn !== undefined; turn = turn.outer) this.#cut(turn, why)
+    if (this.#readers !== undefined) for (const turn of this.#readers) this.#cut(turn, why)
   }
 
   #cut(turn: Invocation, why: TroupeError): void {
