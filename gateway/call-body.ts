@@ -22,7 +22,7 @@ export const MAX_JSON_DEPTH = 200
 const none: readonly unknown[] = Object.freeze([])
 
 /** True when a `content-type` or `accept` header asks for codec bytes. */
-export const saysCodec = (header: string | undefined): boolean => header !== undefined && header.includes(CODEC_TYPE)
+export const saysCodec = (header: string | undefined): boolean => header !== undefined && /application\/x-msgpack/i.test(header)
 
 /** The arguments in a request body. @throws MALFORMED_BODY */
 export function argumentsOf(body: Uint8Array | undefined, codec: boolean): readonly unknown[] {

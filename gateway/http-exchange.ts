@@ -76,23 +76,22 @@ export class HttpExchange {
     if (this.#expectsContinue) this.response.writeContinue()
   }
 
-  /** Replies with what a call gave: its value, nothing, or a stream of items. */
+  /** Replies with what a call gave: its value, nothing, or a stream of items. Never throws. */
   sendReply(reply: CallReply): void {
     const { value } = reply
-    if (isStream(value)) {
-      if (this.#closed) return endUnread(value)
-      return void streamItems(this, this.#owner, value, this.#origin(reply))
-    }
-    if (this.#closed) return
-    const codec = this.wantsCodec
-    let body: Uint8Array | string | undefined
     try {
-      body = resultBody(value, codec)
+      if (isStream(value)) {
+        if (this.#closed) endUnread(value)
+        else void streamItems(this, this.#owner, value, this.#origin(reply))
+      } else if (!this.#closed) {
+        const codec = this.wantsCodec
+        const body = resultBody(value, codec)
+        if (body === undefined) this.send(204, undefined, undefined, this.#origin(reply))
+        else this.send(200, codec ? CODEC_TYPE : JSON_TYPE, body, this.#origin(reply))
+      }
     } catch (error) {
-      return this.fail(error)
+      this.fail(error)
     }
-    if (body === undefined) this.send(204, undefined, undefined, this.#origin(reply))
-    else this.send(200, codec ? CODEC_TYPE : JSON_TYPE, body, this.#origin(reply))
   }
 
   #origin(reply: CallReply): string[] {

@@ -9,11 +9,12 @@ import { argumentsOf, saysCodec } from './call-body.ts'
 import { metadataOf } from './host-documents.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { cleanMethod, HttpRoutes, type RouteParams } from './http-routes.ts'
-import { bodyRefusal, readBody } from './request-body.ts'
+import { bodyRefusal, readBody, type BodyBudget } from './request-body.ts'
 
 export interface HandlerContext {
   readonly dispatcher: Dispatcher
   readonly maxBodyBytes: number
+  readonly bodyBudget: BodyBudget
   /** What `?appid=` must be; the host's id when undefined. */
   readonly appId: string | undefined
   readonly version: string
@@ -43,7 +44,7 @@ function invoke(context: HandlerContext, exchange: HttpExchange, params: RoutePa
   const refusal = bodyRefusal(exchange.request, context.maxBodyBytes)
   if (refusal !== undefined) throw refusal
   exchange.admitBody()
-  readBody(exchange.request, context.maxBodyBytes, (error, body) => {
+  readBody(exchange.request, context.maxBodyBytes, context.bodyBudget, (error, body) => {
     if (error !== undefined) return exchange.fail(error)
     exchange.bodyTaken = true
     try {

@@ -19,14 +19,17 @@ import { HttpExchange, type ExchangeOwner } from './http-exchange.ts'
 import type { HttpRoutes } from './http-routes.ts'
 import { answerBrokenRequest } from './http-broken.ts'
 import { checkPort, listenProblem } from './listen-problem.ts'
+import { BodyBudget } from './request-body.ts'
 
 export interface HttpGatewayOptions {
   /** 0: chosen by the system. */
   port: number
   /** Address to bind; `127.0.0.1` by default. There is no authentication: bind others only in a network you trust. */
   host?: string
-  /** Largest request body; 4 MiB by default. Each request in flight may hold that much. */
+  /** Largest request body; 4 MiB by default. */
   maxBodyBytes?: number
+  /** Bytes of large bodies that are being read at once; 256 MiB by default. More get OVERLOADED. */
+  maxBodyBytesInFlight?: number
   /** Open connections; 10,000 by default. More are closed at once. */
   maxConnections?: number
   /** Requests being answered; 10,000 by default. More get OVERLOADED. */
@@ -85,9 +88,9 @@ class HttpGateway implements Gateway, ExchangeOwner {
   }
 
   async start(dispatcher: Dispatcher, log: Logger): Promise<{ address: string }> {
-    const { port, host = '127.0.0.1', maxBodyBytes = 4 * 1024 * 1024, appId } = this.#options
+    const { port, host = '127.0.0.1', maxBodyBytes = 4 * 1024 * 1024, maxBodyBytesInFlight = 256 * 1024 * 1024, appId } = this.#options
     this.log = log
-    this.#routes = httpRoutes({ dispatcher, maxBodyBytes, appId, version: packageVersion() })
+    this.#routes = httpRoutes({ dispatcher, maxBodyBytes, bodyBudget: new BodyBudget(maxBodyBytesInFlight), appId, version: packageVersion() })
     this.#server
       .on('request', (request, response) => this.#answer(request, response))
       .on('checkContinue', (request, response) => this.#answer(request, response, true))

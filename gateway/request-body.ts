@@ -1,8 +1,9 @@
 /**
  * Reading one request body: bounded, without waiting for more than was announced.
  *
- * A body that arrives in one piece with a `content-length` (nearly all do) is handed over as it is. When the limit is
- * passed, reading stops and the error is reported; what follows is the replier's business (HttpExchange closes the connection).
+ * A body that arrives in one piece with a `content-length` (nearly all do) is handed over as it is. Larger ones are held
+ * while they are read, and all of them together are bounded too (P7). When a limit is passed, reading stops and the error
+ * is reported; what follows is the replier's business (HttpExchange closes the connection).
  */
 import type { IncomingMessage } from 'node:http'
 import { TroupeError } from '../core/errors.ts'
@@ -25,27 +26,73 @@ export function bodyRefusal(request: IncomingMessage, maxBytes: number): TroupeE
   return Number(request.headers['content-length'] ?? 0) > maxBytes ? tooLarge(maxBytes) : undefined
 }
 
-/** Calls `done` once, with the body or with PAYLOAD_TOO_LARGE; never when the client goes away before the end of the body. */
-export function readBody(request: IncomingMessage, maxBytes: number, done: BodyReader): void {
+/** Bytes of bodies that are being read, of all requests together. */
+export class BodyBudget {
+  readonly #maxBytes: number
+  #held = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** False when there is no room for them. */
+  take(bytes: number): boolean {
+    if (this.#held + bytes > this.#maxBytes) return false
+    this.#held += bytes
+    return true
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes
+  }
+}
+
+const RETRY_MS = 500
+
+const noRoom = (): TroupeError =>
+  new TroupeError('OVERLOADED', 'this host reads too many large bodies at once', { retryAfterMs: RETRY_MS })
+
+/**
+ * Calls `done` once: with the body, with PAYLOAD_TOO_LARGE or with OVERLOADED. Never when the client goes away before the
+ * end of the body.
+ */
+export function readBody(request: IncomingMessage, maxBytes: number, budget: BodyBudget, done: BodyReader): void {
   const declared = request.headers['content-length']
   const expected = declared === undefined ? -1 : Number(declared)
   let first: Buffer | undefined
   let more: Buffer[] | undefined
   let received = 0
+  let held = 0
   const onData = (chunk: Buffer): void => {
     received += chunk.length
-    if (received > maxBytes) {
-      request.off('data', onData).off('end', onEnd).pause()
-      return done(tooLarge(maxBytes), undefined)
+    if (received > maxBytes) return finish(tooLarge(maxBytes))
+    if (received === chunk.length) {
+      first = chunk
+    } else {
+      // Held from the second piece on: one piece is no more than the socket's own buffer.
+      if (!budget.take(received - held)) return finish(noRoom())
+      held = received
+      if (more === undefined) {
+        more = [first!]
+        request.on('close', giveBack)
+      }
+      more.push(chunk)
     }
-    if (first === undefined) first = chunk
-    else (more ??= [first]).push(chunk)
     // Node's parser has checked the length: nothing can follow, so `end` need not be awaited.
-    if (received === expected) {
-      request.off('end', onEnd)
-      done(undefined, more === undefined ? first : Buffer.concat(more, received))
-    }
+    if (received === expected) finish(undefined)
   }
-  const onEnd = (): void => done(undefined, more === undefined ? first : Buffer.concat(more, received))
+  const onEnd = (): void => finish(undefined)
+  const giveBack = (): void => {
+    budget.give(held)
+    held = 0
+  }
+  const finish = (error: TroupeError | undefined): void => {
+    request.off('data', onData).off('end', onEnd)
+    if (error !== undefined) request.pause()
+    const body = error !== undefined ? undefined : more === undefined ? first : Buffer.concat(more, received)
+    if (more !== undefined) request.off('close', giveBack)
+    giveBack()
+    done(error, body)
+  }
   request.on('data', onData).on('end', onEnd)
 }

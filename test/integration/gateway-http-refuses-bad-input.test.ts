@@ -221,6 +221,24 @@ test('more requests than allowed are told to come back', async () => {
   expect((await first).status).toBe(204)
 })
 
+test('bodies in reading are bounded together, and given back when read, refused or broken off', async () => {
+  const { port, ask } = await serve({ echo: r => String(r.args[0]).length }, { maxBodyBytes: 100_000, maxBodyBytesInFlight: 100_000 })
+  const body = `"${'x'.repeat(99_998)}"`
+  const slow = await RawSocket.open(port)
+  const piece = `${(30_000).toString(16)}\r\n${'x'.repeat(30_000)}\r\n`
+  slow.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${piece}${piece}`)
+  const askUntil = async (status: number) => {
+    for (let tries = 0; tries < 200; tries++) {
+      const answer = await ask(path, { method: 'POST', body })
+      if (answer.status === status) return answer
+    }
+    throw new Error(`no answer with status ${status}`)
+  }
+  expect((await askUntil(503)).body).toMatchObject({ code: 'OVERLOADED', executed: 'no' })
+  slow.socket.destroy()
+  expect((await askUntil(200)).body).toBe(99_998)
+})
+
 test('a port that is taken, or none, is told with the remedy', async () => {
   const { port } = await serve()
   const start = (options: { port: number; host?: string }) => httpGateway(options).start(new TableDispatcher({}), silentLogger)
