@@ -16,6 +16,11 @@ import { LmdbClusterStore } from './lmdb/cluster-store.ts'
 import { LmdbEnvironment } from './lmdb/environment.ts'
 import { MemoryActorStore } from './memory/actor-store.ts'
 import { MemoryClusterStore } from './memory/cluster-store.ts'
+import { RedisActorStore } from './redis/actor-store.ts'
+import { parseRedisUrl, withoutSecrets } from './redis/address.ts'
+import { RedisClusterStore } from './redis/cluster-store.ts'
+import { RedisConnection } from './redis/connection.ts'
+import { RedisKeys } from './redis/keys.ts'
 
 export interface Stores {
   readonly actors: ActorStore
@@ -48,8 +53,13 @@ export function openStores(url: string, options: OpenStoreOptions): Stores {
       const env = new LmdbEnvironment(directoryOf(url), clock, { namespace })
       return { actors: new LmdbActorStore(env, clock), cluster: new LmdbClusterStore(env, clock) }
     }
+    case 'redis': case 'rediss': case 'redis+cluster': {
+      const redis = new RedisConnection(parseRedisUrl(url), clock, options.log === undefined ? {} : { log: options.log })
+      const keys = new RedisKeys(namespace)
+      return { actors: new RedisActorStore(redis, keys), cluster: new RedisClusterStore(redis, keys) }
+    }
     default:
-      throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(url)} has no known scheme; ${forms}`)
+      throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))} has no known scheme; ${forms}`)
   }
 }
 

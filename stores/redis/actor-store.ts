@@ -1,0 +1,216 @@
+/**
+ * Actor state on Redis or Redis Cluster. As durable as the server is set up to be (`appendonly`, `appendfsync`).
+ *
+ * Writes of one (type, shard) are in one slot and go as one step with their fence, checked once. A single server
+ * takes several shards in one script (bounded, since a script stops everybody else); a cluster gets one script a shard.
+ * Whatever happens to a script that was sent, its writes are 'unknown': the script may still run, but never after a
+ * claim with a higher epoch, which is what resolves the doubt.
+ */
+import type {
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, EntryPage, ShardKey, StoredActor,
+} from '../actor-store.ts'
+import { HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
+import type { RedisArgument, RedisConnection } from './connection.ts'
+import { claimKey, entriesKey, headsKey, namesKey, type RedisKeys } from './keys.ts'
+import { claimScript, commitScript, listEntriesScript } from './scripts.ts'
+
+/** Bounds of one script on a single server: about a millisecond of its only thread. */
+const MAX_WRITES = 256
+const MAX_BYTES = 1024 * 1024
+const MAX_CLAIMS = 256
+
+const letters: Readonly<Record<string, CommitResult>> = { o: 'ok', d: 'duplicate', f: 'fenced', c: 'conflict' }
+
+/** Items of one shard, with their places in the caller's list. */
+interface Group<T> {
+  readonly shard: string
+  readonly items: T[]
+  readonly places: number[]
+}
+
+export class RedisActorStore implements ActorStore {
+  readonly name: string
+  readonly shared = true
+  readonly flushAt = 'tick'
+  readonly #redis: RedisConnection
+  readonly #keys: RedisKeys
+  /** Shards that `list` finds, as far as this process has put them there: type → shards. */
+  readonly #listed = new Map<string, Set<number>>()
+
+  constructor(redis: RedisConnection, keys: RedisKeys) {
+    this.name = redis.name
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  open(): Promise<void> {
+    return this.#redis.open()
+  }
+
+  close(): Promise<void> {
+    return this.#redis.close()
+  }
+
+  async claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]> {
+    await this.#listShards(claims)
+    const results: ClaimResult[] = []
+    const size = this.#redis.clustered ? 1 : MAX_CLAIMS
+    await Promise.all(slices(claims, size).map(async (slice, at) => {
+      const keys = slice.map(claim => claimKey(this.#keys.shard(claim)))
+      const replies = await this.#redis.run(claimScript, keys, slice.flatMap(claim => [String(claim.epoch), claim.nonce])) as Buffer[]
+      for (const [index, reply] of replies.entries()) results[at * size + index] = claimResult(reply)
+    }))
+    return results
+  }
+
+  async load(actors: readonly ActorAddress[]): Promise<readonly (StoredActor | undefined)[]> {
+    const results: (StoredActor | undefined)[] = new Array(actors.length).fill(undefined)
+    await Promise.all(this.#group(actors).map(async ({ shard, items, places }) => {
+      const heads = await this.#redis.command('HMGET', [headsKey(shard), ...items.map(actor => actor.id)]) as (Buffer | null)[]
+      for (const [index, bytes] of heads.entries()) if (bytes !== null) results[places[index]!] = readHead(bytes)
+    }))
+    return results
+  }
+
+  async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    if (names.length === 0) return []
+    const values = await this.#redis.command('HMGET', [entriesKey(this.#keys.shard(actor), actor.id), ...names]) as (Buffer | null)[]
+    return values.map(value => value ?? undefined)
+  }
+
+  async listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {
+    const shard = this.#keys.shard(actor)
+    const first = Buffer.from(prefix)
+    const past = after === undefined ? undefined : Buffer.from(after)
+    const from = past !== undefined && Buffer.compare(past, first) >= 0 ? lex('(', past) : lex('[', first)
+    const to = lex('(', first, Buffer.from([0xff]))
+    const keys = [entriesKey(shard, actor.id), namesKey(shard, actor.id)]
+    const found = await this.#redis.run(listEntriesScript, keys, [from, to, String(limit + 1)]) as Buffer[]
+    const entries = slices(found, 2).map(([name, value]) => [name!.toString(), value!] as const)
+    return { entries: entries.slice(0, limit), more: entries.length > limit }
+  }
+
+  async commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
+    const results: CommitResult[] = new Array(writes.length).fill('unknown')
+    await Promise.all(this.#scripts(writes).map(async groups => {
+      try {
+        const reply = String(await this.#redis.run(commitScript, ...commitArguments(groups)))
+        const places = groups.flatMap(group => group.places)
+        for (const [index, place] of places.entries()) results[place] = letters[reply[index] ?? ''] ?? 'unknown'
+      } catch {
+        // Stays 'unknown'.
+      }
+    }))
+    return results
+  }
+
+  /** A page reads the ids of whole shards. */
+  async list(type: string, cursor: string | undefined, limit: number): Promise<ActorPage> {
+    const [fromShard = '0', fromId] = cursor?.split('.') ?? []
+    const after = fromId === undefined ? undefined : Buffer.from(fromId, 'base64url').toString()
+    const known = (await this.#redis.command('SMEMBERS', [this.#keys.shardsOfType(type)]) as Iterable<Buffer>)
+    const shards = [...known].map(Number).filter(shard => shard >= Number(fromShard)).sort((a, b) => a - b)
+    const ids: string[] = []
+    let place: string | undefined
+    for (const shard of shards) {
+      const stored = await this.#redis.command('HKEYS', [headsKey(this.#keys.shard({ type, shard }))]) as Buffer[]
+      const rest = stored.map(String).sort().filter(id => after === undefined || shard > Number(fromShard) || id > after)
+      for (const id of rest) {
+        if (ids.length === limit) return { ids, cursor: place }
+        ids.push(id)
+        place = `${shard}.${Buffer.from(id).toString('base64url')}`
+      }
+    }
+    return { ids, cursor: undefined }
+  }
+
+  /** Makes shards known to `list`, before the first row can be in them. */
+  async #listShards(shards: readonly ShardKey[]): Promise<void> {
+    const fresh = Map.groupBy(shards.filter(({ type, shard }) => this.#listed.get(type)?.has(shard) !== true), ({ type }) => type)
+    await Promise.all([...fresh].map(async ([type, ofType]) => {
+      const numbers = ofType.map(({ shard }) => shard)
+      await this.#redis.command('SADD', [this.#keys.shardsOfType(type), ...numbers.map(String)])
+      this.#listed.set(type, new Set([...this.#listed.get(type) ?? [], ...numbers]))
+    }))
+  }
+
+  #group<T extends ShardKey>(items: readonly T[]): Group<T>[] {
+    const groups = new Map<string, Group<T>>()
+    for (const [place, item] of items.entries()) {
+      const shard = this.#keys.shard(item)
+      let group = groups.get(shard)
+      if (group === undefined) groups.set(shard, group = { shard, items: [], places: [] })
+      group.items.push(item)
+      group.places.push(place)
+    }
+    return [...groups.values()]
+  }
+
+  /** The groups of each script that is to be sent. A group has one claim: writes under another one make another group. */
+  #scripts(writes: readonly ActorWrite[]): Group<ActorWrite>[][] {
+    const scripts: Group<ActorWrite>[][] = []
+    let room = { writes: 0, bytes: 0 }
+    for (const group of this.#group(writes).flatMap(byClaim)) {
+      const bytes = group.items.reduce((sum, write) => sum + sizeOf(write), 0)
+      if (this.#redis.clustered || room.writes < group.items.length || room.bytes < bytes) {
+        scripts.push([])
+        room = { writes: MAX_WRITES, bytes: MAX_BYTES }
+      }
+      scripts.at(-1)!.push(group)
+      room = { writes: room.writes - group.items.length, bytes: room.bytes - bytes }
+    }
+    return scripts
+  }
+}
+
+function byClaim(group: Group<ActorWrite>): Group<ActorWrite>[] {
+  const first = group.items[0]!
+  if (group.items.every(write => write.epoch === first.epoch && write.nonce === first.nonce)) return [group]
+  return group.items.map((write, index) => ({ shard: group.shard, items: [write], places: [group.places[index]!] }))
+}
+
+function commitArguments(groups: readonly Group<ActorWrite>[]): [keys: string[], args: RedisArgument[]] {
+  const keys: string[] = []
+  const args: RedisArgument[] = [String(groups.length)]
+  for (const { shard, items } of groups) {
+    keys.push(claimKey(shard), headsKey(shard))
+    args.push(`${items[0]!.epoch} ${items[0]!.nonce}`, String(items.length))
+    for (const write of items) {
+      const entries = write.entries ?? []
+      args.push(write.id, previousVersion(write.previous), storedHead(write), String(entries.length))
+      if (entries.length > 0) keys.push(entriesKey(shard, write.id), namesKey(shard, write.id))
+      for (const [name, value] of entries) args.push(name, value === null ? '-' : '+', value === null ? '' : bufferOf(value))
+    }
+  }
+  return [keys, args]
+}
+
+function storedHead(write: ActorWrite): Buffer {
+  const head = Buffer.allocUnsafe(HEAD_PREFIX_BYTES + write.head.length)
+  writeHead(head, 0, write)
+  return head
+}
+
+function previousVersion(version: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeDoubleBE(version)
+  return bytes
+}
+
+function claimResult(reply: Buffer): ClaimResult {
+  if (reply.length === 0) return { outcome: 'ok' }
+  const text = reply.toString()
+  const space = text.indexOf(' ')
+  return { outcome: 'refused', epoch: Number(text.slice(0, space)), nonce: text.slice(space + 1) }
+}
+
+function sizeOf(write: ActorWrite): number {
+  let bytes = write.head.length
+  for (const [, value] of write.entries ?? []) bytes += value?.length ?? 0
+  return bytes
+}
+
+const lex = (...parts: (string | Buffer)[]): Buffer => Buffer.concat(parts.map(part => Buffer.from(part as Buffer)))
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+const slices = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size))

@@ -1,0 +1,180 @@
+/**
+ * One connection to Redis or Redis Cluster, shared by the stores of a process. The only importer of ioredis.
+ *
+ * ioredis by default keeps commands while it is offline and sends unanswered ones again after a reconnect: an increment
+ * ran twice, and a write of a replaced owner landed after the new owner's. All of that is off here: a command is sent at
+ * most once, at once or not at all, and has an answer or an error within `commandTimeoutMs`. The client reconnects for
+ * ever in the background, so a restarted server is found again.
+ */
+import { createHash } from 'node:crypto'
+import { Cluster, Redis } from 'ioredis'
+import type { Clock } from '../../core/clock.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
+import { silentLogger, type Logger } from '../../core/logger.ts'
+import type { RedisAddress } from './address.ts'
+
+export interface RedisConnectionOptions {
+  readonly log?: Logger
+  /** How long `open` tries. 5 s by default. */
+  readonly openTimeoutMs?: number
+  /** How long a command waits for its answer. 5 s by default. */
+  readonly commandTimeoutMs?: number
+}
+
+export interface RedisScript {
+  readonly lua: string
+  readonly sha: string
+}
+
+export const redisScript = (lua: string): RedisScript => ({ lua, sha: createHash('sha1').update(lua).digest('hex') })
+
+export type RedisArgument = string | Buffer
+
+export class RedisConnection {
+  readonly name: string
+  /** True where the keys of one script must be in one slot. */
+  readonly clustered: boolean
+  readonly #address: RedisAddress
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #openTimeoutMs: number
+  readonly #commandTimeoutMs: number
+  #client: Redis | Cluster | undefined
+  #opening: Promise<void> | undefined
+  #users = 0
+  #lastError = 'no connection'
+
+  constructor(address: RedisAddress, clock: Clock, options: RedisConnectionOptions = {}) {
+    this.name = address.name
+    this.clustered = address.clustered
+    this.#address = address
+    this.#clock = clock
+    this.#log = options.log ?? silentLogger
+    this.#openTimeoutMs = options.openTimeoutMs ?? 5_000
+    this.#commandTimeoutMs = options.commandTimeoutMs ?? 5_000
+  }
+
+  /** Pairs with `close`. @throws STORE_OPEN_FAILED */
+  async open(): Promise<void> {
+    this.#opening ??= this.#connect()
+    try {
+      await this.#opening
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    }
+    this.#users++
+  }
+
+  async close(): Promise<void> {
+    if (this.#users === 0 || --this.#users > 0) return
+    this.#opening = undefined
+    this.#client?.disconnect()
+    this.#client = undefined
+  }
+
+  /** Runs one command; strings come back as Buffers. @throws STORE_UNAVAILABLE when there is no answer: it may have run */
+  async command(name: string, args: readonly RedisArgument[]): Promise<unknown> {
+    try {
+      return await this.#open().callBuffer(name, args as RedisArgument[])
+    } catch (error) {
+      throw this.#unavailable(error)
+    }
+  }
+
+  /** Runs a script by its hash, and by its text when the server does not know it (any more). @throws STORE_UNAVAILABLE */
+  async run(script: RedisScript, keys: readonly RedisArgument[], args: readonly RedisArgument[]): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args]
+    try {
+      return await this.#open().callBuffer('EVALSHA', [script.sha, ...rest])
+    } catch (error) {
+      // The answer NOSCRIPT proves that nothing ran.
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw this.#unavailable(error)
+      return this.command('EVAL', [script.lua, ...rest])
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const client = this.#makeClient()
+    this.#client = client
+    try {
+      await this.#ready(client)
+    } catch (error) {
+      client.disconnect()
+      this.#client = undefined
+      const remedy = 'start the server, or correct the URL (host, port, user, password)'
+      throw new TroupeError('STORE_OPEN_FAILED', `cannot open ${this.name}: ${messageOf(error)}; ${remedy}`)
+    }
+    if (client instanceof Redis) await this.#warnOfLoss(client)
+  }
+
+  #makeClient(): Redis | Cluster {
+    const { nodes, username, password, database, tls, clustered } = this.#address
+    const safe = {
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      commandTimeout: this.#commandTimeoutMs,
+      connectTimeout: Math.min(this.#openTimeoutMs, this.#commandTimeoutMs),
+      keepAlive: 10_000,
+      ...username !== undefined && { username },
+      ...password !== undefined && { password },
+    }
+    const backOff = (times: number): number => Math.min(50 * times, 1_000)
+    const client = clustered
+      ? new Cluster([...nodes], {
+          lazyConnect: true, enableOfflineQueue: false, clusterRetryStrategy: backOff, redisOptions: safe,
+          // Redirections prove that a command did not run; a closed connection proves nothing, so no second try.
+          retryDelayOnFailover: 0,
+        })
+      : new Redis({ ...safe, ...nodes[0]!, db: database, lazyConnect: true, enableOfflineQueue: false, retryStrategy: backOff, ...tls && { tls: {} } })
+    client.on('error', (error: Error) => {
+      this.#lastError = reasonOf(error)
+      this.#log.debug({ store: this.name, reason: this.#lastError }, 'redis connection failed')
+    })
+    return client
+  }
+
+  /** Resolves when the server answers commands. */
+  #ready(client: Redis | Cluster): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(this.#openTimeoutMs, () => reject(new Error(`${this.#lastError} (tried for ${this.#openTimeoutMs} ms)`)), true)
+      const settle = (run: () => void): void => {
+        timer.cancel()
+        run()
+      }
+      client.once('ready', () => settle(resolve))
+      client.on('error', (error: Error) => {
+        // Waiting does not make a password right.
+        if (/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(reasonOf(error))) settle(() => reject(new Error(reasonOf(error))))
+      })
+      client.connect().catch(() => undefined)
+    })
+  }
+
+  /** Settings with which acknowledged commits can be lost; a server that does not tell its settings is taken as it is. */
+  async #warnOfLoss(client: Redis): Promise<void> {
+    const info = await client.info().catch(() => '')
+    if (/^aof_enabled:0/m.test(info)) {
+      this.#log.warn({ store: this.name }, 'this Redis keeps no append-only file: commits since its last snapshot are lost when it stops; set appendonly yes')
+    }
+    if (/^maxmemory:[1-9]/m.test(info) && !/^maxmemory_policy:noeviction/m.test(info)) {
+      this.#log.warn({ store: this.name }, 'this Redis evicts keys when its memory is full: actor state can vanish; set maxmemory-policy noeviction')
+    }
+  }
+
+  #open(): Redis | Cluster {
+    if (this.#client === undefined) throw new Error('it is not open')
+    return this.#client
+  }
+
+  /** Without a cause: errors of ioredis carry the arguments of their command. */
+  #unavailable(error: unknown): TroupeError {
+    return new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${messageOf(error)}`)
+  }
+}
+
+/** A cluster client wraps the reason of its nodes. */
+function reasonOf(error: Error): string {
+  const last = (error as { lastNodeError?: Error }).lastNodeError
+  return last === undefined ? error.message : `${error.message} (${last.message})`
+}
