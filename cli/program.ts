@@ -43,6 +43,8 @@ export function buildProgram(): Command {
 
 /** Runs one command line (without node and file name); resolves with the exit code, never rejects. */
 export async function run(argv: readonly string[]): Promise<number> {
+  // A reader that has seen enough (`troupe status | head`) is no failure.
+  process.stdout.on('error', error => { if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(EXIT_OK) })
   try {
     await buildProgram().parseAsync(argv, { from: 'user' })
     return Number(process.exitCode ?? EXIT_OK)
