@@ -70,7 +70,7 @@ async function run(names: readonly string[], flags: Flags): Promise<void> {
     results.push(result)
     process.stdout.write(suiteAsText(result) + '\n')
   }
-  const report: Report = { machine, rounds: options.rounds, secondsEach: options.seconds, quick: flags.quick, suites: results }
+  const report: Report = { machine, rounds: options.rounds, secondsEach: options.seconds, quick: flags.quick || options.rounds < 5, suites: results }
   process.stdout.write(summary(report))
   if (flags.json !== undefined) {
     mkdirSync(dirname(resolve(flags.json)), { recursive: true })

@@ -8,7 +8,7 @@ export interface Report {
   readonly rounds: number
   /** Length of one measurement. */
   readonly secondsEach: number
-  /** True for a shortened run: its figures say that things work, not how fast they are. */
+  /** True for a shortened run, of under 5 rounds too: its figures say that things work, not how fast they are. */
   readonly quick: boolean
   readonly suites: readonly SuiteResult[]
 }
@@ -46,7 +46,7 @@ export function summary(report: Report): string {
   return [
     `${targets.filter(it => it.reached).length} of ${targets.length} targets reached`,
     ...failed > 0 ? [`${failed} cases failed`] : [],
-    ...report.quick ? ['quick run: not for quoting'] : [],
+    ...report.quick ? ['shortened run: not for quoting'] : [],
     ...report.machine.syncIsReal ? [] : [`the folder of the measurements is on ${report.machine.fileSystem}: fsync costs nothing there`],
   ].join(' · ') + '\n'
 }

@@ -60,5 +60,5 @@ test('the JSON has every target with what was measured and whether it is reached
 test('the summary warns where a figure must not be quoted', () => {
   expect(summary(report)).toBe('1 of 2 targets reached · 1 cases failed\n')
   expect(summary({ ...report, quick: true, machine: { ...machine, fileSystem: 'tmpfs', syncIsReal: false } }))
-    .toMatch(/quick run: not for quoting · .* tmpfs: fsync costs nothing/)
+    .toMatch(/shortened run: not for quoting · .* tmpfs: fsync costs nothing/)
 })
