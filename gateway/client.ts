@@ -22,6 +22,7 @@ import { CallGuard } from './client-guard.ts'
 import { readReply } from './client-reply.ts'
 import { asStream } from './client-stream.ts'
 import { remoteRef } from './client-ref.ts'
+import { checkOptions } from './gateway-options.ts'
 import { HttpSender, type Outgoing } from './http-sender.ts'
 
 export { ActorError, isActorError } from '../actors/errors.ts'
@@ -65,6 +66,9 @@ export interface Client {
  * @throws BAD_OPTION when a URL is none, or an option is out of range
  */
 export function connect(urls: string | readonly string[], options: ClientOptions = {}): Client {
+  checkOptions('connect', options, {
+    timeout: 'duration', connectTimeout: 'duration', connections: 'count', maxInFlight: 'count', maxReplyBytes: 'count', clock: 'clock',
+  })
   return new HttpClient(typeof urls === 'string' ? [urls] : urls, options)
 }
 
@@ -86,10 +90,10 @@ class HttpClient implements Client {
   constructor(urls: readonly string[], options: ClientOptions) {
     this.#clock = options.clock ?? new SystemClock()
     this.#timeoutMs = timeoutOf(options.timeout)
-    this.#maxInFlight = positive(options.maxInFlight ?? 10_000, 'maxInFlight')
-    this.#maxReplyBytes = positive(options.maxReplyBytes ?? 64 * 1024 * 1024, 'maxReplyBytes')
+    this.#maxInFlight = options.maxInFlight ?? 10_000
+    this.#maxReplyBytes = options.maxReplyBytes ?? 64 * 1024 * 1024
     this.#sender = new HttpSender(urls, {
-      connections: positive(options.connections ?? 256, 'connections'),
+      connections: options.connections ?? 256,
       connectTimeoutMs: durationMs(options.connectTimeout ?? '5s', 'connectTimeout'),
       clock: this.#clock,
     })
@@ -98,7 +102,7 @@ class HttpClient implements Client {
   actor<A = unknown>(type: string, id: string): RemoteRef<A> {
     checkType(type)
     checkId(id)
-    return remoteRef<A>({ call: (method, args, options) => this.call(type, id, method, args, options), checkOptions }, `${type}/${id}`, {})
+    return remoteRef<A>({ call: (method, args, options) => this.call(type, id, method, args, options), checkOptions: checkCallOptions }, `${type}/${id}`, {})
   }
 
   call(type: string, id: string, method: string, args: readonly unknown[], options: CallOptions = {}): Promise<unknown> & AsyncIterable<unknown> {
@@ -111,7 +115,7 @@ class HttpClient implements Client {
     if (typeof method !== 'string' || method === '' || !method.isWellFormed()) {
       throw new TroupeError('BAD_REQUEST', 'invalid request: invalid method: it must be a well-formed string that is not empty')
     }
-    checkOptions(options)
+    checkCallOptions(options)
     const timeoutMs = timeoutOf(options.timeout) ?? this.#timeoutMs
     const body = args.length === 0 ? undefined : encode(args, `the arguments of ${type}.${method}`)
     const headers: Record<string, string> = { accept: CODEC_TYPE, 'content-length': String(body?.length ?? 0) }
@@ -160,21 +164,11 @@ class HttpClient implements Client {
 }
 
 /** @throws BAD_OPTION */
-function checkOptions(options: CallOptions): void {
-  const unknown = Object.keys(options).filter(key => key !== 'timeout' && key !== 'signal')
-  if (unknown.length > 0) throw new TroupeError('BAD_OPTION', `with: unknown option ${unknown.join(', ')}; there are timeout and signal`)
-  timeoutOf(options.timeout)
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw new TroupeError('BAD_OPTION', 'signal: it is no AbortSignal')
+function checkCallOptions(options: CallOptions): void {
+  const { signal, ...rest } = options
+  checkOptions('with', rest, { timeout: 'duration' })
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TroupeError('BAD_OPTION', 'with: signal: it is no AbortSignal')
 }
 
-function timeoutOf(timeout: Duration | undefined): number | undefined {
-  if (timeout === undefined) return undefined
-  const ms = Math.ceil(durationMs(timeout, 'timeout'))
-  if (ms < 1 || ms > MAX_TIMEOUT_MS) throw new TroupeError('BAD_OPTION', `timeout: ${JSON.stringify(timeout)} is out of range; give 1 ms to 24 days`)
-  return ms
-}
-
-function positive(value: number, what: string): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw new TroupeError('BAD_OPTION', `${what}: ${String(value)} is no positive whole number`)
-}
+const timeoutOf = (timeout: Duration | undefined): number | undefined =>
+  timeout === undefined ? undefined : Math.min(Math.ceil(durationMs(timeout, 'timeout')), MAX_TIMEOUT_MS)

@@ -34,14 +34,20 @@ export function statusOf(thrown: unknown, type: string, id: string): { status: G
   return { status: { code: grpc, details: standardText(body.errorCode, text, type, id).slice(0, MAX_TEXT).toWellFormed(), metadata }, expected }
 }
 
+/** The text of the standard before ours, unless ours begins with it. */
 function standardText(errorCode: string, text: string, type: string, id: string): string {
+  if (errorCode === 'ERR_ACTOR_STACK_DEPTH') return 'maximum stack depth exceeded'
+  const standard = standardPrefix(errorCode, type, id)
+  return standard === undefined || text.startsWith(standard) ? text : `${standard}: ${text}`
+}
+
+function standardPrefix(errorCode: string, type: string, id: string): string | undefined {
   switch (errorCode) {
-    case 'ERR_ACTOR_INVOKE_METHOD': return `error invoke actor method: ${text}`
-    case 'ERR_ACTOR_STACK_DEPTH': return 'maximum stack depth exceeded'
-    case 'ERR_ACTOR_NO_ADDRESS': return `did not find address for actor '${type}/${id}': ${text}`
-    case 'ERR_ACTOR_RUNTIME_CLOSED': return `actor runtime is closed: ${text}`
-    case 'ERR_ACTOR_NO_PLACEMENT': return `placement service is not configured: ${text}`
-    default: return text
+    case 'ERR_ACTOR_INVOKE_METHOD': return 'error invoke actor method'
+    case 'ERR_ACTOR_NO_ADDRESS': return `did not find address for actor '${type}/${id}'`
+    case 'ERR_ACTOR_RUNTIME_CLOSED': return 'actor runtime is closed'
+    case 'ERR_ACTOR_NO_PLACEMENT': return 'placement service is not configured'
+    default: return undefined
   }
 }
 

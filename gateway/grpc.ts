@@ -17,10 +17,11 @@ import { silentLogger, type Logger } from '../core/logger.ts'
 import type { CallReply, Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import { argumentsOf, resultBody, saysCodec } from './call-body.ts'
+import { checkOptions } from './gateway-options.ts'
 import { metadataText, statusOf } from './grpc-status.ts'
 import { cleanMethod } from './http-routes.ts'
 import { endUnread, isStream } from './http-stream.ts'
-import { checkPort, listenProblem } from './listen-problem.ts'
+import { listenProblem } from './listen-problem.ts'
 
 export interface GrpcGatewayOptions {
   /** 0: chosen by the system. */
@@ -36,6 +37,7 @@ export interface GrpcGatewayOptions {
 
 /** @throws BAD_OPTION */
 export function grpcGateway(options: GrpcGatewayOptions): Gateway {
+  checkOptions('grpcGateway', options, { port: 'port', host: 'text', maxMessageBytes: 'count', maxInFlight: 'count', clock: 'clock' }, ['port'])
   return new GrpcGateway(options)
 }
 
@@ -70,7 +72,6 @@ class GrpcGateway implements Gateway {
   #draining = false
 
   constructor(options: GrpcGatewayOptions) {
-    checkPort(options.port, 'grpc port')
     this.#options = options
     this.#clock = options.clock ?? new SystemClock()
     this.#maxBytes = options.maxMessageBytes ?? 4 * 1024 * 1024

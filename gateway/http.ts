@@ -14,11 +14,12 @@ import { TroupeError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { Gateway } from '../runtime/gateway.ts'
+import { checkOptions } from './gateway-options.ts'
 import { httpRoutes } from './http-handlers.ts'
 import { HttpExchange, type ExchangeOwner } from './http-exchange.ts'
 import type { HttpRoutes } from './http-routes.ts'
 import { answerBrokenRequest } from './http-broken.ts'
-import { checkPort, listenProblem } from './listen-problem.ts'
+import { listenProblem } from './listen-problem.ts'
 import { BodyBudget } from './request-body.ts'
 
 export interface HttpGatewayOptions {
@@ -45,6 +46,10 @@ export interface HttpGatewayOptions {
 
 /** @throws BAD_OPTION */
 export function httpGateway(options: HttpGatewayOptions): Gateway {
+  checkOptions('httpGateway', options, {
+    port: 'port', host: 'text', maxBodyBytes: 'count', maxBodyBytesInFlight: 'count', maxConnections: 'count', maxInFlight: 'count',
+    requestTimeout: 'duration', stallTimeout: 'duration', appId: 'text', clock: 'clock',
+  }, ['port'])
   return new HttpGateway(options)
 }
 
@@ -70,7 +75,6 @@ class HttpGateway implements Gateway, ExchangeOwner {
   #whenIdle: (() => void) | undefined
 
   constructor(options: HttpGatewayOptions) {
-    checkPort(options.port, 'http port')
     this.#options = options
     this.clock = options.clock ?? new SystemClock()
     this.stallTimeoutMs = durationMs(options.stallTimeout ?? '5m', 'stallTimeout')

@@ -1,13 +1,6 @@
 /** Ports that cannot be bound, as errors that say which one and what to do. */
 import { TroupeError } from '../core/errors.ts'
 
-/** @throws BAD_OPTION */
-export function checkPort(port: unknown, what: string): void {
-  if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {
-    throw new TroupeError('BAD_OPTION', `${what}: ${String(port)} is no port; give a whole number from 0 (any free one) to 65535`)
-  }
-}
-
 /** What a failed `listen` means; `flag` is the option that chooses another port. */
 export function listenProblem(error: Error & { code?: string | undefined }, what: string, host: string, port: number, flag: string): TroupeError {
   const where = `${what} port ${port} on ${host}`

@@ -81,6 +81,7 @@ test('errors have the codes and texts of the standard and say what they prove', 
     depth: () => { throw new TroupeError('STACK_DEPTH', 'A/1 → …') },
     full: () => { throw new TroupeError('MAILBOX_FULL', 'wait', { retryAfterMs: 50 }) },
     type: () => { throw new TroupeError('UNKNOWN_TYPE', 'no host runs it') },
+    standard: () => { throw new TroupeError('UNKNOWN_TYPE', "did not find address for actor 'Account/a': it knows none") },
     odd: () => { throw new Error('secret') },
     long: () => { throw new TroupeError('METHOD_FAILED', `${'x'.repeat(1e6)}\ud800`, { data: 'y'.repeat(1e6) }) },
     name: () => { throw Object.assign(new Insufficient({ missing: 1 }), { code: 'é\r\n' }) },
@@ -97,6 +98,7 @@ test('errors have the codes and texts of the standard and say what they prove', 
   expect(await failed('depth')).toMatchObject({ code: grpc.RESOURCE_EXHAUSTED, details: 'maximum stack depth exceeded', 'troupe-executed': 'no' })
   expect(await failed('full')).toMatchObject({ code: grpc.RESOURCE_EXHAUSTED, details: 'error invoke actor method: wait', 'troupe-retryable': 'true', 'troupe-retry-after-ms': '50' })
   expect(await failed('type')).toMatchObject({ code: grpc.FAILED_PRECONDITION, details: "did not find address for actor 'Account/a': no host runs it" })
+  expect((await failed('standard')).details).toBe("did not find address for actor 'Account/a': it knows none")
   expect(await failed('unknown')).toMatchObject({ code: grpc.NOT_FOUND, 'troupe-code': 'UNKNOWN_METHOD' })
   const odd = await failed('odd')
   expect(odd).toMatchObject({ code: grpc.INTERNAL, 'troupe-code': 'INTERNAL', 'troupe-executed': 'unknown' })

@@ -1,0 +1,42 @@
+/** Options of gateways and clients, checked when they are given: every problem at once, unknown names refused. */
+import type { Clock } from '../core/clock.ts'
+import { durationMs, type Duration } from '../core/duration.ts'
+import { messageOf, TroupeError } from '../core/errors.ts'
+
+export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock'
+
+/**
+ * `required` must be there; everything else may be missing or undefined.
+ * @throws BAD_OPTION naming `what` and each option that is wrong
+ */
+export function checkOptions(what: string, given: object, kinds: Readonly<Record<string, OptionKind>>, required: readonly string[] = []): void {
+  const problems = Object.keys(given).filter(name => !Object.hasOwn(kinds, name))
+    .map(name => `${name}: unknown option; there are ${Object.keys(kinds).join(', ')}`)
+  for (const [name, kind] of Object.entries(kinds)) {
+    const value = (given as Record<string, unknown>)[name]
+    const problem = value !== undefined ? problemOf(kind, value) : required.includes(name) ? 'is missing' : undefined
+    if (problem !== undefined) problems.push(`${name}: ${problem}`)
+  }
+  if (problems.length > 0) throw new TroupeError('BAD_OPTION', `${what}: ${problems.join(' · ')}`, { data: { problems } })
+}
+
+function problemOf(kind: OptionKind, value: unknown): string | undefined {
+  switch (kind) {
+    case 'port':
+      return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535
+        ? undefined : `${String(value)} is no port; give a whole number from 0 (any free one) to 65535`
+    case 'count': return Number.isSafeInteger(value) && (value as number) > 0 ? undefined : `${String(value)} is no positive whole number`
+    case 'text': return typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'
+    case 'clock': return typeof (value as Partial<Clock> | null)?.after === 'function' ? undefined : 'must be a Clock'
+    case 'duration': return durationProblem(value)
+  }
+}
+
+function durationProblem(value: unknown): string | undefined {
+  try {
+    const ms = durationMs(value as Duration, 'duration')
+    return ms >= 1 && ms <= 2 ** 31 - 1 ? undefined : `${JSON.stringify(value)} is out of range; give 1 ms to 24 days`
+  } catch (error) {
+    return messageOf(error).replace(/^duration: /, '')
+  }
+}
