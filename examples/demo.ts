@@ -32,9 +32,15 @@ const progress = new Progress(() =>
 
 process.on('exit', () => {
   for (const each of processes) each.signal('SIGKILL')
-  rmSync(folder, { recursive: true, force: true })
+  // A killed process may write a last file while its folder is emptied.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 })
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    progress.stop()
+    process.exit(130)
+  })
+}
 
 try {
   await demo()

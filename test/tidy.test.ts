@@ -103,7 +103,7 @@ describe('files', () => {
   it('have names that say what they are, in kebab-case', () => {
     const wrong = everything.filter(file => {
       const name = file.slice(file.lastIndexOf('/') + 1)
-      return !/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|test-d|d))?\.ts$/.test(name) || /^(?:types?|(?:.*-)?(?:utils?|helpers?|common|types|misc|manager))\.ts$/.test(name)
+      return !/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|test-d|suite|d))?\.ts$/.test(name) || /^(?:types?|(?:.*-)?(?:utils?|helpers?|common|types|misc|manager))\.ts$/.test(name)
     })
     expect(wrong).toEqual([])
   })

@@ -1,10 +1,15 @@
 /** A host killed with -9 is replaced, its actors answer again, and no acknowledged write is lost; on LMDB and on Redis. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startRedis } from '../servers/redis.ts'
 import { callHttp, TestProcesses } from './processes.ts'
 import { SteadyLoad } from './steady-load.ts'
 
 const stores: readonly [name: string, open: (processes: TestProcesses) => Promise<{ url: string; close(): Promise<void> }>][] = [
   ['lmdb', async processes => ({ url: processes.store, close: async () => {} })],
+  ['redis', async () => {
+    const server = await startRedis()
+    return { url: server.url, close: () => server.stop() }
+  }],
 ]
 
 describe.each(stores)('on %s', (_name, open) => {
