@@ -49,6 +49,8 @@ export interface LeaderStatus {
   readonly members: readonly (Member & { readonly phase: MemberPhase; readonly shards: number })[]
 }
 
+const MAX_VERSION = 2 ** 48
+
 type JoinMessage = Extract<HostMessage, { kind: 'join' }>['join']
 
 export class Leader {
@@ -132,7 +134,7 @@ export class Leader {
   }
 
   #join(session: HostSession, join: JoinMessage, version: number): void {
-    const problem = this.#joinProblem(session, join)
+    const problem = this.#joinProblem(session, join, version)
     if (problem !== undefined) {
       this.#parts.log.warn({ host: join.id, code: problem.code }, problem.message)
       return this.#sessions.refuse(session, problem)
@@ -145,8 +147,10 @@ export class Leader {
     this.#admit(session, join, version)
   }
 
-  #joinProblem(session: HostSession, join: JoinMessage): ReturnType<typeof requestProblem> {
+  #joinProblem(session: HostSession, join: JoinMessage, version: number): ReturnType<typeof requestProblem> {
     if (this.#sessions.idOf(session) !== undefined) return refusal('PROTOCOL', `placement: host ${JSON.stringify(join.id)} joined twice on one stream`)
+    // Versions go on above what hosts know (`raise`), so one wild number would use them all up.
+    if (version > MAX_VERSION) return refusal('PROTOCOL', `placement: host ${JSON.stringify(join.id)} says it has table version ${version}`)
     const problem = requestProblem(join, this.#publisher.table.types.size)
     if (problem !== undefined) return problem
     return mismatch(join.id, this.#fingerprintFor(join), join.fingerprint)

@@ -1,7 +1,9 @@
 /** The service goes and comes back: hosts keep their table, owners and epochs; versions rise; only one leads. */
+import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Member } from '../../placement/membership.ts'
 import { PlacementClient, startPlacement, type PlacementService } from '../../placement/placement.ts'
+import { loadPlacementProto } from '../../placement/proto.ts'
 import { clock, host, log, memoryStore, noMoves, peerPort, placement, random, request, shares, until, type TestHost } from '../unit/placement/cluster.ts'
 
 const owners = (h: TestHost): unknown => Array.from({ length: 64 }, (_, shard) => {
@@ -179,4 +181,15 @@ test('bad requests, bad addresses, nobody there, a taken port: each its own erro
   })
   await expect(startPlacement({ clusterStore: memoryStore(), clock, random, log, port: port(service) })).rejects.toMatchObject({ code: 'PORT_TAKEN' })
   await expect(startPlacement({ clusterStore: memoryStore(), clock, random, log, host: '203.0.113.1' })).rejects.toMatchObject({ code: 'BAD_OPTION' })
+})
+
+test('the service tells over gRPC what it knows', async () => {
+  const service = await placement()
+  await host(service.address, 'a')
+  const { troupe } = loadPackageDefinition(loadPlacementProto()) as unknown as { troupe: { placement: { v1: { Placement: ServiceClientConstructor } } } }
+  const client = new troupe.placement.v1.Placement(service.address, credentials.createInsecure())
+  onTestFinished(() => client.close())
+  const ask = client.Status as (request: object, done: (error: Error | null, reply: unknown) => void) => void
+  const reply = await new Promise((resolve, reject) => { ask.call(client, {}, (error, value) => (error === null ? resolve(value) : reject(error))) })
+  expect(reply).toMatchObject({ version: 1, term: 1, leading: true, members: [{ id: 'a', phase: 'alive', shards: 64, types: ['A'], leaving: false }] })
 })

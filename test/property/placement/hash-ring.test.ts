@@ -79,6 +79,18 @@ test('with weights: bounds by weight, and a join moves at most 1.3 times its sha
   }), { numRuns: 60 })
 }, 60_000)
 
+test('many that join or leave at once: the same bounds', () => {
+  const group = fc.uniqueArray(id, { minLength: 1, maxLength: 60 })
+  fc.assert(fc.property(fc.constantFrom(64, 1024), fc.array(group, { minLength: 1, maxLength: 6 }), (shards, groups) => {
+    let assignment = none(shards)
+    for (const names of groups) {
+      const hosts = names.map(name => ({ id: name, weight: 1 }))
+      assignment = new ShardRing(hosts).assign(assignment)
+      checkBounds(assignment, hosts)
+    }
+  }), { numRuns: 100 })
+})
+
 test('a host that comes back gets mostly the shards it had', () => {
   const hosts = Array.from({ length: 10 }, (_, i) => ({ id: `host-${i}`, weight: 1 }))
   const first = new ShardRing(hosts).assign(none(1024))

@@ -110,6 +110,13 @@ test('types that went the same way share their owners, and new ones start beside
     expect(two.owner('C', shard)!.member).toBe(two.owner('A', shard)!.member)
     expect(two.owner('C', shard)!.epoch).toBe(2)
   }
+  // Also after a past that no ring would lead to at once.
+  let table = emptyTable(256)
+  const joining = [1, 2, 3, 4, 5, 6, 7].map(i => member(i, ['A']))
+  joining.forEach((_, i) => { table = nextTable(table, joining.slice(0, i + 1)) })
+  table = nextTable(table, joining.slice(3))
+  const later = nextTable(table, joining.slice(3).map(m => ({ ...m, types: ['A', 'D'] })))
+  for (let shard = 0; shard < 256; shard++) expect(later.owner('D', shard)!.member).toBe(later.owner('A', shard)!.member)
   // Released one type after the other, they meet again.
   const half = nextTable(two, two.members.values(), 3, type => type === 'A')
   expect(half.ownersOf('A')).not.toBe(half.ownersOf('B'))

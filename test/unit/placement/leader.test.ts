@@ -311,3 +311,12 @@ test('suspicion alone is looked into a few times and then forgotten', async () =
   expect(w.probes).toBeLessThan(6)
   expect(a!.table.members.size).toBe(2)
 })
+
+test('versions go on above what a host knows; a wild one is refused', async () => {
+  const w = new World()
+  const a = w.join('a', 'a1', { version: 700 })
+  await w.pass(250)
+  expect(a.table.version).toBeGreaterThan(700)
+  const wild = w.join('b', 'b1', { version: 2 ** 60 })
+  expect(wild.last()).toMatchObject({ kind: 'refused', refused: { code: 'PROTOCOL' } })
+})
