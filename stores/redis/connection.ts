@@ -7,6 +7,7 @@
  * ever in the background, so a restarted server is found again.
  */
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { Cluster, Redis } from 'ioredis'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
@@ -142,7 +143,9 @@ export class RedisConnection {
         timer.cancel()
         run()
       }
-      client.once('ready', () => settle(resolve))
+      client.once('ready', () => {
+        allNodesReady(client).then(() => settle(resolve), (error: Error) => settle(() => reject(error)))
+      })
       client.on('error', (error: Error) => {
         // Waiting does not make a password right.
         if (/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(reasonOf(error))) settle(() => reject(new Error(reasonOf(error))))
@@ -171,6 +174,18 @@ export class RedisConnection {
   #unavailable(error: unknown): TroupeError {
     return new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${messageOf(error)}`)
   }
+}
+
+/**
+ * A cluster client connects to a node at the first command for it and, without an offline queue, refuses those that
+ * come before it is connected. So connect to all at once, and to later ones as soon as they are known.
+ */
+async function allNodesReady(client: Redis | Cluster): Promise<void> {
+  if (client instanceof Redis) return
+  const connect = (node: Redis): Promise<unknown> =>
+    node.status === 'ready' ? Promise.resolve() : node.status === 'wait' ? node.connect() : once(node, 'ready')
+  client.on('+node', (node: Redis) => { connect(node).catch(() => undefined) })
+  await Promise.all(client.nodes('master').map(connect))
 }
 
 /** A cluster client wraps the reason of its nodes. */
