@@ -34,7 +34,8 @@ function jsonOf(body: Buffer, guard: CallGuard): unknown {
 }
 
 function notTroupe(guard: CallGuard, status: number, type: string): never {
-  throw new TroupeError('PROTOCOL', `${guard.what}: the answer (status ${status}, content type ${JSON.stringify(type)}) is not Troupe's; is the URL right?`)
+  const what = `the answer (status ${status}, content type ${JSON.stringify(type)})`
+  throw new TroupeError('PROTOCOL', `${guard.what}: ${what} is not Troupe's; is the URL right?`)
 }
 
 function readAll(response: IncomingMessage, guard: CallGuard, maxBytes: number): Promise<Buffer> {
@@ -46,11 +47,12 @@ function readAll(response: IncomingMessage, guard: CallGuard, maxBytes: number):
       length += chunk.length
       chunks.push(chunk)
       if (length <= maxBytes) return
-      reject(new TroupeError('RESULT_TOO_LARGE', `${guard.what}: the answer is larger than ${maxBytes} bytes; raise maxReplyBytes, or ask for less`))
+      const what = `${guard.what}: the answer is larger than ${maxBytes} bytes`
+      reject(new TroupeError('RESULT_TOO_LARGE', `${what}; raise maxReplyBytes, or ask for less`))
       response.destroy()
     })
     response.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)))
-    response.on('error', error => reject(guard.stopped('unknown')
-      ?? new TroupeError('PEER_LOST', `${guard.what}: the connection broke in the middle of the answer: ${error.message}`, { cause: error })))
+    response.on('error', cause => reject(guard.stopped('unknown')
+      ?? new TroupeError('PEER_LOST', `${guard.what}: the connection broke in the middle of the answer: ${cause.message}`, { cause })))
   })
 }

@@ -4,9 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { isActorError } from '../actors/errors.ts'
-import { TroupeError } from '../core/errors.ts'
+import { messageOf, TroupeError } from '../core/errors.ts'
 import type { CallGuard } from './client-guard.ts'
 import { errorOf } from './error-body.ts'
+import { isStream } from './http-stream.ts'
 import { FrameReader } from './stream-frames.ts'
 
 /** The items in the body of a reply; it can be iterated once. */
@@ -49,9 +50,9 @@ async function* readItems(response: IncomingMessage, guard: CallGuard, maxItemBy
       }
     }
     if (!reader.whole) throw new TroupeError('PEER_LOST', `${guard.what}: the stream ended in the middle of an item`)
-  } catch (error) {
-    if (TroupeError.is(error) || isActorError(error)) throw error
-    throw guard.stopped('unknown') ?? new TroupeError('PEER_LOST', `${guard.what}: the stream broke: ${(error as Error).message}`, { cause: error })
+  } catch (cause) {
+    if (TroupeError.is(cause) || isActorError(cause)) throw cause
+    throw guard.stopped('unknown') ?? new TroupeError('PEER_LOST', `${guard.what}: the stream broke: ${messageOf(cause)}`, { cause })
   } finally {
     guard.end()
   }
@@ -62,17 +63,20 @@ const statusOf = (error: unknown): number => {
   return typeof status === 'number' ? status : 500
 }
 
+/** A promise of a call's result; it can also be iterated, when the result is a stream. */
+export type CallResult = Promise<unknown> & AsyncIterable<unknown>
+
 /**
- * A promise of a call's result that can also be iterated: the caller knows whether the method is a generator, we do not
+ * Makes a call's result iterable: the caller knows whether the method is a generator, we do not
  * before the reply. Iterating awaits the reply first.
  */
-export function asStream(result: Promise<unknown>, what: string): Promise<unknown> & AsyncIterable<unknown> {
+export function asStream(result: Promise<unknown>, what: string): CallResult {
   return Object.assign(result, { [Symbol.asyncIterator]: () => iterate(result, what) })
 }
 
 function iterate(result: Promise<unknown>, what: string): AsyncIterator<unknown> {
   const opened = result.then(value => {
-    if (typeof value === 'object' && value !== null && Symbol.asyncIterator in value) return (value as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+    if (isStream(value)) return value[Symbol.asyncIterator]()
     throw new TroupeError('PROTOCOL', `${what} returned a value, not a stream; await it instead of iterating`, { executed: 'yes' })
   })
   return {

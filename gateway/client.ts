@@ -20,13 +20,14 @@ import type { ActorLocation, ClusterStatus } from '../runtime/dispatch/dispatche
 import { CODEC_TYPE, JSON_TYPE } from './call-body.ts'
 import { CallGuard } from './client-guard.ts'
 import { readReply } from './client-reply.ts'
-import { asStream } from './client-stream.ts'
-import { remoteRef } from './client-ref.ts'
+import { remoteRef, type Callee } from './client-ref.ts'
+import { asStream, type CallResult } from './client-stream.ts'
 import { checkOptions } from './gateway-options.ts'
 import { HttpSender, type Outgoing } from './http-sender.ts'
 
 export { ActorError, isActorError } from '../actors/errors.ts'
 export type { ActorRef, CallOptions, RemoteRef, UntypedRef } from '../actors/actor-ref.ts'
+export type { CallResult } from './client-stream.ts'
 export { TroupeError, type ErrorCode, type Executed } from '../core/errors.ts'
 export type { ActorLocation, ClusterStatus, HostStatus } from '../runtime/dispatch/dispatcher.ts'
 
@@ -52,7 +53,7 @@ export interface Client {
    * iterated (`for await`) when that is a stream.
    * Rejects with a TroupeError, or with the actor's own ActorError (`Insufficient.is(error)`).
    */
-  call(type: string, id: string, method: string, args: readonly unknown[], options?: CallOptions): Promise<unknown> & AsyncIterable<unknown>
+  call(type: string, id: string, method: string, args: readonly unknown[], options?: CallOptions): CallResult
   /** The cluster as one of its hosts sees it. */
   status(): Promise<ClusterStatus>
   /** Where an actor belongs now. */
@@ -102,10 +103,11 @@ class HttpClient implements Client {
   actor<A = unknown>(type: string, id: string): RemoteRef<A> {
     checkType(type)
     checkId(id)
-    return remoteRef<A>({ call: (method, args, options) => this.call(type, id, method, args, options), checkOptions: checkCallOptions }, `${type}/${id}`, {})
+    const call: Callee['call'] = (method, args, options) => this.call(type, id, method, args, options)
+    return remoteRef<A>({ call, checkOptions: checkCallOptions }, `${type}/${id}`, {})
   }
 
-  call(type: string, id: string, method: string, args: readonly unknown[], options: CallOptions = {}): Promise<unknown> & AsyncIterable<unknown> {
+  call(type: string, id: string, method: string, args: readonly unknown[], options: CallOptions = {}): CallResult {
     return asStream(this.#invoke(type, id, method, args, options), `${type}.${method}`)
   }
 
@@ -121,9 +123,9 @@ class HttpClient implements Client {
     const headers: Record<string, string> = { accept: CODEC_TYPE, 'content-length': String(body?.length ?? 0) }
     if (body !== undefined) headers['content-type'] = CODEC_TYPE
     if (timeoutMs !== undefined) headers['troupe-timeout'] = String(timeoutMs)
-    const path = `/v1.0/actors/${encodeURIComponent(type)}/${encodeURIComponent(id)}/method/${encodeURIComponent(method)}`
-    const what = `${type}/${id}.${method}`
-    return this.#exchange({ verb: 'POST', path, headers, body }, what, timeoutMs === undefined ? MAX_WAIT_MS : timeoutMs + GRACE_MS, options.signal)
+    const path = `/v1.0/actors/${actorPath(type, id)}/method/${encodeURIComponent(method)}`
+    const waitMs = timeoutMs === undefined ? MAX_WAIT_MS : timeoutMs + GRACE_MS
+    return this.#exchange({ verb: 'POST', path, headers, body }, `${type}/${id}.${method}`, waitMs, options.signal)
   }
 
   async status(): Promise<ClusterStatus> {
@@ -133,7 +135,7 @@ class HttpClient implements Client {
   async locate(type: string, id: string): Promise<ActorLocation> {
     checkType(type)
     checkId(id)
-    return await this.#get(`/troupe/v1/actors/${encodeURIComponent(type)}/${encodeURIComponent(id)}`, `locate ${type}/${id}`) as ActorLocation
+    return await this.#get(`/troupe/v1/actors/${actorPath(type, id)}`, `locate ${type}/${id}`) as ActorLocation
   }
 
   #get(path: string, what: string): Promise<unknown> {
@@ -143,7 +145,8 @@ class HttpClient implements Client {
   async #exchange(outgoing: Outgoing, what: string, waitMs: number, signal: AbortSignal | undefined): Promise<unknown> {
     if (this.#closing.signal.aborted) throw new TroupeError('CANCELLED', `${what}: the client is closed`, { executed: 'no' })
     if (this.#inFlight >= this.#maxInFlight) {
-      throw new TroupeError('OVERLOADED', `${what}: this client has ${this.#maxInFlight} calls in flight already; wait for some, or raise maxInFlight`)
+      const why = `this client has ${this.#maxInFlight} calls in flight already`
+      throw new TroupeError('OVERLOADED', `${what}: ${why}; wait for some, or raise maxInFlight`)
     }
     this.#inFlight++
     const guard = new CallGuard(this.#clock, what, waitMs, signal, this.#closing.signal)
@@ -162,6 +165,8 @@ class HttpClient implements Client {
     this.#sender.close()
   }
 }
+
+const actorPath = (type: string, id: string): string => `${encodeURIComponent(type)}/${encodeURIComponent(id)}`
 
 /** @throws BAD_OPTION */
 function checkCallOptions(options: CallOptions): void {

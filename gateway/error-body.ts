@@ -39,7 +39,11 @@ export function failureOf(thrown: unknown): Failure {
     const status = Number.isInteger(thrown.status) && thrown.status >= 400 && thrown.status <= 599 ? thrown.status : 500
     return {
       status, grpc: errorCodes.METHOD_FAILED.grpc, expected: true,
-      body: { errorCode: INVOKE, message, code, executed: 'yes', retryable: false, ...(data === undefined ? {} : { data }), actorError: true },
+      body: {
+        errorCode: INVOKE, message, code, executed: 'yes', retryable: false,
+        ...(data === undefined ? {} : { data }),
+        actorError: true,
+      },
     }
   }
   if (!TroupeError.is(thrown)) {

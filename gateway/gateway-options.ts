@@ -5,11 +5,13 @@ import { messageOf, TroupeError } from '../core/errors.ts'
 
 export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock'
 
+export type OptionKinds = Readonly<Record<string, OptionKind>>
+
 /**
  * `required` must be there; everything else may be missing or undefined.
  * @throws BAD_OPTION naming `what` and each option that is wrong
  */
-export function checkOptions(what: string, given: object, kinds: Readonly<Record<string, OptionKind>>, required: readonly string[] = []): void {
+export function checkOptions(what: string, given: object, kinds: OptionKinds, required: readonly string[] = []): void {
   const problems = Object.keys(given).filter(name => !Object.hasOwn(kinds, name))
     .map(name => `${name}: unknown option; there are ${Object.keys(kinds).join(', ')}`)
   for (const [name, kind] of Object.entries(kinds)) {

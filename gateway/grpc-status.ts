@@ -31,7 +31,8 @@ export function statusOf(thrown: unknown, type: string, id: string): { status: G
   const data = dataBytes(body.data)
   if (data !== undefined) metadata.set('troupe-data-bin', data)
   const text = isActorError(thrown) ? `error from actor service: (${status}) ${body.message}` : body.message
-  return { status: { code: grpc, details: standardText(body.errorCode, text, type, id).slice(0, MAX_TEXT).toWellFormed(), metadata }, expected }
+  const details = standardText(body.errorCode, text, type, id).slice(0, MAX_TEXT).toWellFormed()
+  return { status: { code: grpc, details, metadata }, expected }
 }
 
 /** The text of the standard before ours, unless ours begins with it. */

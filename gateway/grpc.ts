@@ -37,7 +37,9 @@ export interface GrpcGatewayOptions {
 
 /** @throws BAD_OPTION */
 export function grpcGateway(options: GrpcGatewayOptions): Gateway {
-  checkOptions('grpcGateway', options, { port: 'port', host: 'text', maxMessageBytes: 'count', maxInFlight: 'count', clock: 'clock' }, ['port'])
+  checkOptions('grpcGateway', options, {
+    port: 'port', host: 'text', maxMessageBytes: 'count', maxInFlight: 'count', clock: 'clock',
+  }, ['port'])
   return new GrpcGateway(options)
 }
 
@@ -134,8 +136,8 @@ class GrpcGateway implements Gateway {
     const { value } = reply
     if (isStream(value)) {
       endUnread(value)
-      throw new TroupeError('METHOD_NOT_ALLOWED',
-        'the method returns a stream, which InvokeActor cannot carry; call POST /v1.0/actors/TYPE/ID/method/METHOD over HTTP', { executed: 'unknown' })
+      throw new TroupeError('METHOD_NOT_ALLOWED', 'the method returns a stream, which InvokeActor cannot carry; '
+        + 'call POST /v1.0/actors/TYPE/ID/method/METHOD over HTTP', { executed: 'unknown' })
     }
     const body = resultBody(value, codec)
     const data = typeof body === 'string' ? Buffer.from(body) : body

@@ -82,7 +82,8 @@ function callTimeout(header: string | string[] | undefined): number | undefined 
   } catch {
     // Falls through: the message is the same.
   }
-  throw new TroupeError('BAD_REQUEST', `invalid request: troupe-timeout: ${JSON.stringify(text.slice(0, 60))} is no timeout; give milliseconds, '500ms' or '2s'`)
+  const shown = JSON.stringify(text.slice(0, 60))
+  throw new TroupeError('BAD_REQUEST', `invalid request: troupe-timeout: ${shown} is no timeout; give milliseconds, '500ms' or '2s'`)
 }
 
 function health(context: HandlerContext, exchange: HttpExchange): void {
@@ -91,8 +92,8 @@ function health(context: HandlerContext, exchange: HttpExchange): void {
   const asked = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : '').get('appid')
   const appId = context.appId ?? dispatcher.hostStatus().id
   if (asked !== null && asked !== appId) {
-    return exchange.fail(new TroupeError('NOT_READY', `dapr app-id does not match: this host is ${JSON.stringify(appId)}`, { retryable: false }),
-      { errorCode: 'ERR_HEALTH_APPID_NOT_MATCH' })
+    const error = new TroupeError('NOT_READY', `dapr app-id does not match: this host is ${JSON.stringify(appId)}`, { retryable: false })
+    return exchange.fail(error, { errorCode: 'ERR_HEALTH_APPID_NOT_MATCH' })
   }
   const reasons = dispatcher.notReady()
   if (reasons.length === 0) return exchange.send(204, undefined, undefined)
@@ -102,7 +103,8 @@ function health(context: HandlerContext, exchange: HttpExchange): void {
 /** Ready for calls to the outside: what the host itself needs is up, whether or not actors can be called already. */
 function outboundHealth(context: HandlerContext, exchange: HttpExchange): void {
   if (context.dispatcher.hostStatus().phase !== 'starting') return exchange.send(204, undefined, undefined)
-  exchange.fail(new TroupeError('NOT_READY', 'dapr outbound is not ready: the host is starting'), { errorCode: 'ERR_OUTBOUND_HEALTH_NOT_READY' })
+  const error = new TroupeError('NOT_READY', 'dapr outbound is not ready: the host is starting')
+  exchange.fail(error, { errorCode: 'ERR_OUTBOUND_HEALTH_NOT_READY' })
 }
 
 function status(context: HandlerContext, exchange: HttpExchange): void {

@@ -103,15 +103,17 @@ export class HttpSender {
         }).once('close', onClose)
       })
       request.on('response', resolve)
-      request.on('error', (error: Error & { code?: string }) => {
+      request.on('error', (cause: Error & { code?: string }) => {
         const stopped = guard.stopped(connected ? 'unknown' : 'no')
         // A name with several addresses fails with an AggregateError whose message is empty.
-        const why = error.message || error.code || 'no reason given'
+        const why = cause.message || cause.code || 'no reason given'
         if (stopped !== undefined) reject(stopped)
         else if (!connected) reject(new NotConnected(why))
-        else if (error.code?.startsWith('HPE_') === true) {
-          reject(new TroupeError('PROTOCOL', `${guard.what}: ${target.url} does not speak HTTP: ${why}`, { cause: error }))
-        } else reject(new TroupeError('PEER_LOST', `${guard.what}: the connection to ${target.url} broke before the answer: ${why}`, { cause: error }))
+        else if (cause.code?.startsWith('HPE_') === true) {
+          reject(new TroupeError('PROTOCOL', `${guard.what}: ${target.url} does not speak HTTP: ${why}`, { cause }))
+        } else {
+          reject(new TroupeError('PEER_LOST', `${guard.what}: the connection to ${target.url} broke before the answer: ${why}`, { cause }))
+        }
       })
       guard.watch(() => request.destroy(new Error('stopped by the caller')))
       request.end(outgoing.body)
@@ -132,7 +134,9 @@ function targetOf(text: string): Target {
     : url.search !== '' || url.hash !== '' ? 'has a query or a fragment'
     : undefined
   if (url === undefined || problem !== undefined) {
-    throw new TroupeError('BAD_OPTION', `url: ${problem === 'holds credentials' ? 'it' : JSON.stringify(text)} ${problem}; give one such as http://127.0.0.1:3500`)
+    // A password does not belong into logs.
+    const shown = problem === 'holds credentials' ? 'it' : JSON.stringify(text)
+    throw new TroupeError('BAD_OPTION', `url: ${shown} ${problem}; give one such as http://127.0.0.1:3500`)
   }
   return {
     url: url.origin, secure: url.protocol === 'https:', hostname: url.hostname.replace(/^\[|\]$/g, ''),

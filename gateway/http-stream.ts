@@ -25,7 +25,9 @@ function leave(iterator: AsyncIterator<unknown>): void {
 }
 
 /** Sends all of `stream`, `headers` first. Never rejects. */
-export async function streamItems(exchange: HttpExchange, owner: ExchangeOwner, stream: AsyncIterable<unknown>, headers: string[]): Promise<void> {
+export async function streamItems(
+  exchange: HttpExchange, owner: ExchangeOwner, stream: AsyncIterable<unknown>, headers: string[],
+): Promise<void> {
   const { response } = exchange
   const codec = exchange.wantsCodec
   const iterator = stream[Symbol.asyncIterator]()

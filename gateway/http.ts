@@ -94,7 +94,8 @@ class HttpGateway implements Gateway, ExchangeOwner {
   async start(dispatcher: Dispatcher, log: Logger): Promise<{ address: string }> {
     const { port, host = '127.0.0.1', maxBodyBytes = 4 * 1024 * 1024, maxBodyBytesInFlight = 256 * 1024 * 1024, appId } = this.#options
     this.log = log
-    this.#routes = httpRoutes({ dispatcher, maxBodyBytes, bodyBudget: new BodyBudget(maxBodyBytesInFlight), appId, version: packageVersion() })
+    const bodyBudget = new BodyBudget(maxBodyBytesInFlight)
+    this.#routes = httpRoutes({ dispatcher, maxBodyBytes, bodyBudget, appId, version: packageVersion() })
     this.#server
       .on('request', (request, response) => this.#answer(request, response))
       .on('checkContinue', (request, response) => this.#answer(request, response, true))

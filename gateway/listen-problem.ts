@@ -2,9 +2,12 @@
 import { TroupeError } from '../core/errors.ts'
 
 /** What a failed `listen` means; `flag` is the option that chooses another port. */
-export function listenProblem(error: Error & { code?: string | undefined }, what: string, host: string, port: number, flag: string): TroupeError {
+export function listenProblem(
+  cause: Error & { code?: string | undefined }, what: string, host: string, port: number, flag: string,
+): TroupeError {
   const where = `${what} port ${port} on ${host}`
-  return error.code === 'EADDRINUSE'
-    ? new TroupeError('PORT_TAKEN', `${where} is taken by another process; choose another with ${flag}, or 0 for any free one`, { cause: error, data: { host, port } })
-    : new TroupeError('BAD_OPTION', `cannot listen at ${where}: ${error.message}`, { cause: error, data: { host, port } })
+  const details = { cause, data: { host, port } }
+  return cause.code === 'EADDRINUSE'
+    ? new TroupeError('PORT_TAKEN', `${where} is taken by another process; choose another with ${flag}, or 0 for any free one`, details)
+    : new TroupeError('BAD_OPTION', `cannot listen at ${where}: ${cause.message}`, details)
 }

@@ -21,7 +21,8 @@ const tooLarge = (maxBytes: number): TroupeError =>
 export function bodyRefusal(request: IncomingMessage, maxBytes: number): TroupeError | undefined {
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
-    return new TroupeError('BAD_REQUEST', `invalid request: content-encoding ${JSON.stringify(encoding)} is not supported; send the body as it is`)
+    const shown = JSON.stringify(encoding.slice(0, 60))
+    return new TroupeError('BAD_REQUEST', `invalid request: content-encoding ${shown} is not supported; send the body as it is`)
   }
   return Number(request.headers['content-length'] ?? 0) > maxBytes ? tooLarge(maxBytes) : undefined
 }

@@ -68,7 +68,9 @@ export class FrameReader {
       const kind = bytes[at]
       const length = bytes.readUInt32BE(at + 1)
       if (kind !== ITEM && kind !== ERROR) throw new TroupeError('PROTOCOL', `the stream holds an unknown frame of kind ${kind}`)
-      if (length > this.#maxBytes) throw new TroupeError('RESULT_TOO_LARGE', `a stream item of ${length} bytes is over the limit of ${this.#maxBytes}`)
+      if (length > this.#maxBytes) {
+        throw new TroupeError('RESULT_TOO_LARGE', `a stream item of ${length} bytes is over the limit of ${this.#maxBytes}`)
+      }
       const end = at + HEADER_BYTES + length
       if (bytes.length < end) {
         this.#need = end - at
