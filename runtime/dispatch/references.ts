@@ -7,7 +7,7 @@
  */
 import type { ActorRef, CallOptions, RemoteRef } from '../../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../../actors/actor-type.ts'
-import { Invocation, turnScope } from '../../actors/invocation.ts'
+import { Invocation, turnScope, type OutputGate } from '../../actors/invocation.ts'
 import { copy, isPrimitive } from '../../core/codec.ts'
 import { durationMs } from '../../core/duration.ts'
 import { TroupeError } from '../../core/errors.ts'
@@ -54,18 +54,19 @@ export function launch(
   if (parent !== undefined) timeoutMs = Math.min(timeoutMs, port.remainingMs(parent))
   const call = new Invocation({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, form: 'copy', reads }, resolve, reject)
   if (target.signal?.aborted === true) call.abandon('CANCELLED', 'the caller had given up')
-  else if (parent === undefined) port.route(call)
-  else leaveTurn(port, parent, call)
+  else if (timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'no time was left for it')
+  else if (scope?.gate === undefined) port.route(call)
+  else passGate(port, scope.gate, call)
   return call
 }
 
-/** A call made by a turn passes that turn's output gate first. */
-function leaveTurn(port: CallPort, parent: Invocation, call: Invocation): void {
-  const { gate } = parent
-  if (call.timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'the calling turn has no time left')
-  else if (gate === undefined) port.route(call)
-  else if (gate.phase === 'ended') {
-    call.fail(new TroupeError('OUTSIDE_TURN', `${parent.typeName}/${parent.id}: its activation ended; a turn of it may call nobody any more`))
+/**
+ * A call made by a turn passes that turn's output gate first; so does one made by code that a turn left behind, since it
+ * has seen the same memory.
+ */
+function passGate(port: CallPort, gate: OutputGate, call: Invocation): void {
+  if (gate.phase === 'ended') {
+    call.fail(new TroupeError('OUTSIDE_TURN', `${call.typeName}/${call.id}: the activation that calls it has ended and may call nobody any more`))
   } else if (gate.hasUnsaved) gate.whenDurable(() => port.route(call), error => call.fail(error))
   else port.route(call)
 }
@@ -96,7 +97,7 @@ class LazyStream implements AsyncIterableIterator<unknown> {
   async return(): Promise<IteratorResult<unknown>> {
     this.#open = undefined
     const stream = await this.#stream?.catch(() => undefined)
-    await stream?.return?.()
+    await stream?.return?.().catch(() => undefined)
     return { done: true, value: undefined }
   }
 }

@@ -33,8 +33,8 @@ interface RouterOptions {
   readonly activate: (type: ActorType, id: string, shard: number, epoch: number) => Activation
 }
 
-/** How long a type without a living host is waited for. */
-const NO_HOST_WAIT_MS = 5000
+/** How long a call waits for an owner to appear: no living host runs the type, or the claim is another's. */
+const NO_OWNER_WAIT_MS = 5000
 const CONNECT_TIMEOUT_MS = 2000
 const CATCH_UP_MS = 2000
 const RETRY_MS = 50
@@ -47,6 +47,7 @@ export class Router {
   /** Calls that wait for a newer table or a moment. */
   #waiting: Invocation[] = []
   #retry: Timer | undefined
+  #phase: 'open' | 'closed' = 'open'
   readonly #since = new WeakMap<Invocation, number>()
   readonly #seeds = new Map<string, number>()
 
@@ -71,6 +72,7 @@ export class Router {
   /** A call that begins on this host. */
   route(call: Invocation): void {
     if (call.settled) return
+    if (this.#phase === 'closed') return call.fail(stopping())
     const type = this.#options.types.get(call.typeName)
     if (type !== undefined) {
       const activation = this.#options.catalog.find(call.typeName, call.id)
@@ -86,6 +88,7 @@ export class Router {
   /** A call that a peer sent here, by its table of `senderVersion`. */
   routeIncoming(call: Invocation, senderVersion: number, untyped: boolean): void {
     const { membership, types, catalog, selfId } = this.#options
+    if (this.#phase === 'closed') return call.fail(stopping())
     const type = types.get(call.typeName)
     const activation = type === undefined ? undefined : catalog.find(call.typeName, call.id)
     if (activation !== undefined) return this.#deliver(activation, type!, call)
@@ -132,19 +135,21 @@ export class Router {
 
   /** The claim of a shard was refused: the table here is older than the owner's. */
   retryFenced(calls: readonly Invocation[], name: string): void {
-    const error = new TroupeError('MOVED', `${name}: another host has a newer claim to it; waiting for the table to say which`)
+    const error = new TroupeError('FENCED', `${name}: another host has a newer claim to it, and no table says which`, { executed: 'no' })
     for (const call of calls) {
       call.onAbandoned = undefined
       if (call.form === 'encoded') this.#moved(call)
+      else if (this.#waitedMs(call) >= NO_OWNER_WAIT_MS) call.fail(error)
       else this.#waitAndRetry(call, error)
     }
   }
 
   close(): void {
+    this.#phase = 'closed'
     this.#retry?.cancel()
     const waiting = this.#waiting
     this.#waiting = []
-    for (const call of waiting) call.fail(call.problem ?? new TroupeError('HOST_STOPPING', 'this host stops; call another'))
+    for (const call of waiting) call.fail(call.problem ?? stopping())
   }
 
   #deliver(activation: Activation, type: ActorType, call: Invocation): void {
@@ -216,16 +221,22 @@ export class Router {
   }
 
   #noOwner(call: Invocation): void {
-    const { membership, clock } = this.#options
-    const { table } = membership
+    const { table } = this.#options.membership
     if (table.version > 0 && !table.types.has(call.typeName)) {
       return call.fail(new TroupeError('UNKNOWN_TYPE', `did not find address for actor '${call.typeName}/${call.id}': no host of this cluster runs the type; it knows ${[...table.types].sort().slice(0, 20).join(', ') || 'none'}`))
     }
-    const since = this.#since.get(call) ?? clock.monotonicMs()
-    this.#since.set(call, since)
+    const waitedMs = this.#waitedMs(call)
     const error = new TroupeError('NO_HOST', `did not find address for actor '${call.typeName}/${call.id}': no living host runs the type now`)
-    if (table.version > 0 && clock.monotonicMs() - since >= NO_HOST_WAIT_MS) call.fail(error)
+    if (table.version > 0 && waitedMs >= NO_OWNER_WAIT_MS) call.fail(error)
     else this.#waitAndRetry(call, error)
+  }
+
+  /** Since the call first found no owner. */
+  #waitedMs(call: Invocation): number {
+    const now = this.#options.clock.monotonicMs()
+    const since = this.#since.get(call) ?? now
+    this.#since.set(call, since)
+    return now - since
   }
 
   #moved(call: Invocation): void {
@@ -252,6 +263,8 @@ export class Router {
     for (const call of calls) if (!call.settled) this.reroute([call])
   }
 }
+
+const stopping = (): TroupeError => new TroupeError('HOST_STOPPING', 'this host stops; call another')
 
 const overloaded = (what: string, limit: number): TroupeError =>
   new TroupeError('OVERLOADED', limit > 0 ? `more than ${limit} ${what}; call later` : `too many ${what}; call later`, { retryAfterMs: 200 })
