@@ -9,18 +9,22 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
-import { admitOdd, decodeFrame, encodeFrame, FRAME_OVERHEAD, sizeBound } from './frame.ts'
+import { FrameReader } from './frame-reader.ts'
+import { FRAME_HEADER, FrameWriter } from './frame-writer.ts'
+import { decodeFrame } from './frame.ts'
 import type { Message, PeerHandler, PeerLink, TransportLimits } from './transport.ts'
 import type { Wire } from './wire.ts'
 
 /** A frame is sent before the end of the tick when it has this many bytes. */
 export const FRAME_BYTES = 64 * 1024
 const WRITE_AHEAD = 256 * 1024
+const FIRST_BUFFER = 4 * 1024
+const LARGEST_SPARE = 2 * FRAME_BYTES
 /** A pause in which no byte leaves for so long is given up until the queue has drained. */
 const STUCK_MS = 100
 
 /** The largest frame that a sender with this limit makes. */
-export const maxFrameBytes = (limits: TransportLimits): number => limits.maxMessageBytes + FRAME_BYTES + FRAME_OVERHEAD
+export const maxFrameBytes = (limits: TransportLimits): number => limits.maxMessageBytes + FRAME_BYTES + FRAME_HEADER
 
 export interface LinkContext {
   readonly handler: PeerHandler
@@ -32,18 +36,19 @@ export interface LinkContext {
   readonly onGone: (link: FrameLink) => void
 }
 
-interface Batch {
-  readonly messages: Message[]
-  bytes: number
-}
-
 export class FrameLink implements PeerLink {
   readonly peerId: string
   readonly #wire: Wire
   readonly #context: LinkContext
   readonly #maxMessageBytes: number
-  /** The last batch is the one being filled. */
-  #batches: Batch[] = []
+  readonly #reader = new FrameReader()
+  /** Full frames that wait for the network, and the one being filled. */
+  readonly #full: FrameWriter[] = []
+  #filling: FrameWriter | undefined
+  readonly #from: string
+  /** The buffer of a frame that is out, for the next one. */
+  #spare: Buffer | undefined
+  #bufferBytes = FIRST_BUFFER
   #queuedBytes = 0
   #unwrittenBytes = 0
   #flushing = false
@@ -55,9 +60,10 @@ export class FrameLink implements PeerLink {
 
   constructor(peerId: string, wire: Wire, peerMaxFrameBytes: number, context: LinkContext) {
     this.peerId = peerId
+    this.#from = `a frame of host ${peerId}`
     this.#wire = wire
     this.#context = context
-    this.#maxMessageBytes = Math.min(context.limits.maxMessageBytes, peerMaxFrameBytes - FRAME_BYTES - FRAME_OVERHEAD)
+    this.#maxMessageBytes = Math.min(context.limits.maxMessageBytes, peerMaxFrameBytes - FRAME_BYTES - FRAME_HEADER)
     wire.listen({
       onBytes: bytes => this.#receive(bytes),
       onEnd: () => this.#peerEnded(),
@@ -68,54 +74,62 @@ export class FrameLink implements PeerLink {
   /** @throws PAYLOAD_TOO_LARGE · NOT_ENCODABLE for a message that could never be sent */
   send(message: Message): boolean {
     if (this.#phase !== 'open') return false
-    let bytes = sizeBound(message)
-    if (bytes < 0 || bytes > this.#maxMessageBytes) ({ message, bytes } = this.#admitOdd(message))
+    const frame = this.#filling ?? this.#startFrame()
+    const bytes = frame.append(message, this.#maxMessageBytes)
     // An empty queue takes any message, so that none is refused for ever.
-    if (this.#queuedBytes + bytes > this.#context.limits.maxQueuedBytes && this.#queuedBytes > 0) return false
+    if (this.#queuedBytes + bytes > this.#context.limits.maxQueuedBytes && this.#queuedBytes > 0) {
+      frame.drop(bytes)
+      return false
+    }
     this.#queuedBytes += bytes
-    const batch = this.#batches.at(-1)
-    if (batch === undefined || batch.bytes + bytes > FRAME_BYTES) this.#startBatch(message, bytes)
-    else {
-      batch.messages.push(message)
-      batch.bytes += bytes
+    if (frame.byteLength >= FRAME_BYTES) {
+      this.#full.push(frame)
+      this.#filling = undefined
+      this.#writeFrames(false)
     }
     return true
   }
 
-  #admitOdd(message: Message): { message: Message; bytes: number } {
-    const admitted = admitOdd(message)
-    if (admitted.bytes > this.#maxMessageBytes) {
-      throw new TroupeError('PAYLOAD_TOO_LARGE', `a message of ${admitted.bytes} bytes to host ${this.peerId} is over the limit of ${this.#maxMessageBytes}; send less, or raise maxMessageBytes on all hosts`)
+  #startFrame(): FrameWriter {
+    this.#filling = new FrameWriter(this.#spare ?? Buffer.allocUnsafeSlow(this.#bufferBytes))
+    this.#spare = undefined
+    if (!this.#flushing) {
+      this.#flushing = true
+      this.#context.clock.soon(() => {
+        this.#flushing = false
+        this.#writeFrames(true)
+      })
     }
-    return admitted
+    return this.#filling
   }
 
-  #startBatch(message: Message, bytes: number): void {
-    this.#batches.push({ messages: [message], bytes })
-    if (this.#batches.length > 1) return this.#writeBatches(1)
-    if (this.#flushing) return
-    this.#flushing = true
-    this.#context.clock.soon(() => {
-      this.#flushing = false
-      this.#writeBatches(0)
-    })
-  }
-
-  /** Writes what may go, up to the last `keep` batches. */
-  #writeBatches(keep: number): void {
-    while (this.#batches.length > keep && this.#unwrittenBytes < WRITE_AHEAD && this.#phase !== 'closed') {
-      const batch = this.#batches.shift()!
-      this.#unwrittenBytes += batch.bytes
-      this.#wire.write(encodeFrame(this.#context.tableVersion(), batch.messages), () => this.#written(batch.bytes))
+  /** Writes what may go: full frames, and with `all` also the one being filled. */
+  #writeFrames(all: boolean): void {
+    while (this.#unwrittenBytes < WRITE_AHEAD && this.#phase !== 'closed') {
+      const frame = this.#full.shift() ?? (all ? this.#takeFilling() : undefined)
+      if (frame === undefined) break
+      const bytes = frame.byteLength - FRAME_HEADER
+      this.#unwrittenBytes += bytes
+      this.#wire.write(frame.finish(this.#context.tableVersion()), () => this.#written(bytes, frame.buffer))
     }
-    if (this.#phase === 'ending' && this.#batches.length === 0) this.#wire.end()
+    if (this.#phase === 'ending' && this.#full.length === 0 && this.#filling === undefined) this.#wire.end()
   }
 
-  #written(bytes: number): void {
+  #takeFilling(): FrameWriter | undefined {
+    const frame = this.#filling
+    this.#filling = undefined
+    return frame?.count === 0 ? undefined : frame
+  }
+
+  #written(bytes: number, buffer: Buffer): void {
+    if (buffer.length <= LARGEST_SPARE) {
+      this.#spare = buffer
+      this.#bufferBytes = buffer.length
+    }
     this.#unwrittenBytes -= bytes
     this.#queuedBytes -= bytes
-    // A batch that is still being filled leaves with its tick, unless it waited for this.
-    this.#writeBatches(this.#flushing ? 1 : 0)
+    // A frame that is still being filled leaves with its tick, unless it waited for this.
+    this.#writeFrames(!this.#flushing)
     this.#progressed = true
     if (this.#reading !== 'on' && this.#queuedBytes <= this.#context.limits.maxQueuedBytes / 4) this.#read('on')
   }
@@ -126,7 +140,7 @@ export class FrameLink implements PeerLink {
       if (bytes.byteLength > maxFrameBytes(limits)) {
         throw new TroupeError('PROTOCOL', `host ${this.peerId} sent a frame of ${bytes.byteLength} bytes, over the limit of ${maxFrameBytes(limits)}`)
       }
-      const frame = decodeFrame(bytes, `a frame of host ${this.peerId}`)
+      const frame = decodeFrame(bytes, this.#from, this.#reader)
       for (let i = 0; i < frame.messages.length && this.#phase !== 'closed'; i++) this.#hand(handler, frame.messages[i]!, frame.tableVersion)
     } catch (error) {
       this.#context.log.error({ peer: this.peerId, remote: this.#wire.remote, error: messageOf(error) }, 'closed the link to a host that sent what it must not')
@@ -166,14 +180,14 @@ export class FrameLink implements PeerLink {
       this.#closed.push(resolve)
       if (this.#phase === 'ending') return
       this.#phase = 'ending'
-      this.#writeBatches(0)
+      this.#writeFrames(true)
     })
   }
 
   #peerEnded(): void {
     if (this.#phase === 'open') {
       this.#phase = 'ending'
-      this.#writeBatches(0)
+      this.#writeFrames(true)
     }
   }
 
@@ -188,7 +202,8 @@ export class FrameLink implements PeerLink {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#stuckTimer?.cancel()
-    this.#batches = []
+    this.#full.length = 0
+    this.#filling = undefined
     this.#context.onGone(this)
     this.#context.handler.onClosed(this, reason)
     for (const resolve of this.#closed.splice(0)) resolve()
