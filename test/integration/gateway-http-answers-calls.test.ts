@@ -69,14 +69,18 @@ test('results that JSON cannot say have their documented form', async () => {
     .toEqual({ map: { a: 1 }, set: [1], date: '1970-01-01T00:00:00.000Z', bytes: 'AQID', big: '1208925819614629174706176', nan: null })
 })
 
-test.each(['constructor', 'then', 'toString', '__proto__', '_hidden', 'onActivate', 'hasOwnProperty'])('the method name %s reaches the dispatcher as it is', async method => {
+const oddNames = ['constructor', 'then', 'toString', '__proto__', '_hidden', 'onActivate', 'hasOwnProperty']
+test.each(oddNames)('the method name %s reaches the dispatcher as it is', async method => {
   const { ask, dispatcher } = await serve()
   const answer = await ask(at('a', method), { method: 'POST' })
   expect(answer).toMatchObject({ status: 404, body: { code: 'UNKNOWN_METHOD', errorCode: 'ERR_ACTOR_INVOKE_METHOD', executed: 'no', retryable: false } })
   expect(dispatcher.requests[0]!.method).toBe(method)
 })
 
-const ids = ['__proto__', 'A||B', '{x}', '😀', 'e\u0301', '\u00e9', 'constructor', 'a b', 'a+b', 'a%b', 'a%2Fb', 'a@b:c;d=e,f&g$h', 'x'.repeat(1024), '😀'.repeat(256), ':id', '*', 'a.b', '...']
+const ids = [
+  '__proto__', 'A||B', '{x}', '😀', 'e\u0301', '\u00e9', 'constructor', 'a b', 'a+b', 'a%b', 'a%2Fb', 'a@b:c;d=e,f&g$h',
+  'x'.repeat(1024), '😀'.repeat(256), ':id', '*', 'a.b', '...',
+]
 test('ids that look alike or look like syntax stay what they are, and apart', async () => {
   const { ask, dispatcher } = await serve({ m: () => null })
   for (const id of ids) expect((await ask(at(encodeURIComponent(id), 'm'))).status, id).toBe(200)
@@ -112,7 +116,8 @@ test("Troupe's errors carry code, proof and when to come back", async () => {
   expect(full.status).toBe(429)
   expect(full.headers.get('retry-after')).toBe('2')
   expect(full.body).toEqual({
-    errorCode: 'ERR_ACTOR_INVOKE_METHOD', message: 'Account/a: 1000 calls wait', code: 'MAILBOX_FULL', executed: 'no', retryable: true, retryAfterMs: 1200, data: { queued: 1000 },
+    errorCode: 'ERR_ACTOR_INVOKE_METHOD', message: 'Account/a: 1000 calls wait', code: 'MAILBOX_FULL',
+    executed: 'no', retryable: true, retryAfterMs: 1200, data: { queued: 1000 },
   })
   expect(await ask(at('a', 'cycle'))).toMatchObject({ status: 508, body: { code: 'CALL_CYCLE', data: { chain: ['A/1', 'B/1', 'A/1'] } } })
   const odd = await ask(at('a', 'odd'))
@@ -129,7 +134,10 @@ test("author's errors carry their code, data and status, and nothing can be done
   })
   expect(await ask(at('a', 'transfer'))).toMatchObject({
     status: 409,
-    body: { errorCode: 'ERR_ACTOR_INVOKE_METHOD', code: 'INSUFFICIENT', message: 'too little', data: { missing: 5 }, executed: 'yes', retryable: false, actorError: true },
+    body: {
+      errorCode: 'ERR_ACTOR_INVOKE_METHOD', code: 'INSUFFICIENT', message: 'too little', data: { missing: 5 },
+      executed: 'yes', retryable: false, actorError: true,
+    },
   })
   const odd = await ask(at('a', 'odd'))
   expect(odd).toMatchObject({ status: 500, body: { message: 'line\r\nbreak', actorError: true } })
@@ -164,7 +172,8 @@ test('metadata has the shape of the standard', async () => {
   })
   expect(body.runtimeVersion).toMatch(/^\d+\.\d+\.\d+/)
   dispatcher.status = { ...dispatcher.status, phase: 'starting', tableVersion: 0, placement: 'disconnected' }
-  expect((await ask('/v1.0/metadata')).body.actorRuntime).toMatchObject({ runtimeStatus: 'INITIALIZING', hostReady: false, placement: 'placement: disconnected' })
+  expect((await ask('/v1.0/metadata')).body.actorRuntime)
+    .toMatchObject({ runtimeStatus: 'INITIALIZING', hostReady: false, placement: 'placement: disconnected' })
 })
 
 test('health: 204, or 500 with the reasons; a wrong appid is told', async () => {

@@ -56,7 +56,9 @@ test('codec bytes that are none, or no array, are refused', async () => {
   }
 })
 
-test.each(['', '.', '..', '%2e%2e', 'a%2Fb', 'a%5Cb', 'a%23b', 'a%3Fb', 'a%00b', 'a%0Ab', 'a%7Fb', 'x'.repeat(1025), encodeURIComponent('😀'.repeat(257))])('the id %j is illegal', async id => {
+test.each([
+  '', '.', '..', '%2e%2e', 'a%2Fb', 'a%5Cb', 'a%23b', 'a%3Fb', 'a%00b', 'a%0Ab', 'a%7Fb', 'x'.repeat(1025), encodeURIComponent('😀'.repeat(257)),
+])('the id %j is illegal', async id => {
   const { port, dispatcher } = await serve(echo)
   // Not fetch: it would resolve dots itself.
   const answer = await raw(port, `POST /v1.0/actors/Account/${id}/method/echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)

@@ -28,7 +28,9 @@ test("an author's error cannot pass for Troupe's, nor the other way", () => {
   expect(Fake.is(back)).toBe(true)
 })
 
-test.each([[undefined], [null], ['text'], [{}], [{ code: 'NOPE' }], [{ code: 'constructor' }], [{ errorCode: 'ERR_X', message: 'from somewhere' }], [[]]])('the foreign body %j is PROTOCOL', body => {
+test.each([
+  [undefined], [null], ['text'], [{}], [{ code: 'NOPE' }], [{ code: 'constructor' }], [{ errorCode: 'ERR_X', message: 'from somewhere' }], [[]],
+])('the foreign body %j is PROTOCOL', body => {
   expect(errorOf(body, 502)).toMatchObject({ code: 'PROTOCOL', executed: 'unknown' })
 })
 

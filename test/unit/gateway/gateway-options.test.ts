@@ -12,7 +12,9 @@ test('every problem is told at once', () => {
     'httpGateway: ', 'nonsense: unknown option', 'port: 70000 is no port', 'maxBodyBytes: 0', 'stallTimeout: "soon" is no duration', 'host: must be')
 })
 
-test.each([{}, { port: '3500' }, { port: 1.5 }, { port: 1, maxInFlight: Infinity }, { port: 1, requestTimeout: 0 }, { port: 1, clock: null }])('httpGateway(%j) is refused', options => {
+test.each([
+  {}, { port: '3500' }, { port: 1.5 }, { port: 1, maxInFlight: Infinity }, { port: 1, requestTimeout: 0 }, { port: 1, clock: null },
+])('httpGateway(%j) is refused', options => {
   refused(() => httpGateway(options as never), 'httpGateway')
 })
 
