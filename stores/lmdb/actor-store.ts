@@ -161,7 +161,10 @@ export class LmdbActorStore implements ActorStore {
 
   #read<T>(run: (tables: Tables) => T): T {
     this.#env.snapshot()
-    return this.#env.read(() => run(this.#tables!))
+    return this.#env.read(() => {
+      if (this.#tables === undefined) throw new Error('this store is not open')
+      return run(this.#tables)
+    })
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
+import { TroupeError } from '../../core/errors.ts'
 import type { ClusterStore, LeaderRow, SavedTable } from '../cluster-store.ts'
 import type { LmdbEnvironment, Rows } from './environment.ts'
 
@@ -63,12 +64,12 @@ export class LmdbClusterStore implements ClusterStore {
 
   async loadTable(): Promise<SavedTable | undefined> {
     this.#env.snapshot()
-    return this.#env.read(() => this.#table())
+    return this.#env.read(() => this.#table(this.#open()))
   }
 
   saveTable(table: SavedTable): Promise<'ok' | 'stale'> {
     return this.#change(() => {
-      const saved = this.#table()
+      const saved = this.#table(this.#open())
       const newest = Math.max(this.#leader().term, saved?.term ?? 0)
       if (table.term < newest || table.version <= (saved?.version ?? -1)) return { result: 'stale' }
       const value = Buffer.allocUnsafe(16 + table.bytes.length)
@@ -83,24 +84,30 @@ export class LmdbClusterStore implements ClusterStore {
   async #change<T>(decide: () => { result: T; key?: Buffer; value?: Buffer }): Promise<T> {
     for (;;) {
       this.#env.snapshot()
-      const { stamp, change } = this.#env.read(() => ({ stamp: this.#rows!.getEntry(SEQUENCE)!.version!, change: decide() }))
+      const { stamp, change } = this.#env.read(() => ({ stamp: this.#open().getEntry(SEQUENCE)!.version!, change: decide() }))
       const { key, value } = change
+      const rows = this.#open()
       if (key === undefined || value === undefined) return change.result
-      const applied = await this.#env.write(() => this.#rows!.ifVersion(SEQUENCE, stamp, () => {
-        void this.#rows!.put(SEQUENCE, Buffer.alloc(0), freshStamp())
-        void this.#rows!.put(key, value, 0)
+      const applied = await this.#env.write(() => rows.ifVersion(SEQUENCE, stamp, () => {
+        void rows.put(SEQUENCE, Buffer.alloc(0), freshStamp())
+        void rows.put(key, value, 0)
       }))
       if (applied) return change.result
     }
   }
 
+  #open(): Rows {
+    if (this.#rows === undefined) throw new TroupeError('STORE_UNAVAILABLE', `${this.name}: this store is not open`)
+    return this.#rows
+  }
+
   #leader(): StoredLeader {
-    const bytes = this.#rows!.getBinary(LEADER)
+    const bytes = this.#open().getBinary(LEADER)
     return bytes === undefined ? NONE : JSON.parse(bytes.toString()) as StoredLeader
   }
 
-  #table(): SavedTable | undefined {
-    const bytes = this.#rows!.getBinary(TABLE)
+  #table(rows: Rows): SavedTable | undefined {
+    const bytes = rows.getBinary(TABLE)
     return bytes && { term: bytes.readDoubleBE(0), version: bytes.readDoubleBE(8), bytes: bytes.subarray(16) }
   }
 }

@@ -10,7 +10,8 @@
  * those fractions of a millisecond does block the others; their writes then end by the watchdog here, and until the
  * overdue write has really ended no further one is sent, so that lmdb's few threads are not all spent on waiting.
  */
-import { mkdirSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import { endianness } from 'node:os'
 import { join, resolve } from 'node:path'
 import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
 import type { Clock } from '../../core/clock.ts'
@@ -18,6 +19,9 @@ import { messageOf, TroupeError } from '../../core/errors.ts'
 
 /** Rows with binary keys and values, in the order of the keys' bytes. */
 export type Rows = Database<Buffer, Buffer>
+
+/** Near the start of every LMDB file, in the machine's byte order. */
+const MAGIC = Buffer.from(endianness() === 'LE' ? 'dec0efbe' : 'beefc0de', 'hex')
 
 export interface LmdbOptions {
   /** Part of the databases' names: clusters that share one directory. '' by default. */
@@ -49,7 +53,9 @@ export class LmdbEnvironment {
     try {
       mkdirSync(this.#directory, { recursive: true })
       // A path with an extension is taken as a file, so that dots in the directory's name mean nothing.
-      this.#root ??= open(optionsFor(join(this.#directory, 'troupe.mdb')))
+      const file = join(this.#directory, 'troupe.mdb')
+      checkFile(file)
+      this.#root ??= open(optionsFor(file))
     } catch (error) {
       const remedy = 'name a directory that this user may create and write, on a local disk'
       throw new TroupeError('STORE_OPEN_FAILED', `cannot open ${this.name}: ${messageOf(error)}; ${remedy}`, { cause: error })
@@ -130,6 +136,21 @@ export class LmdbEnvironment {
 
   #unavailable(why: string, cause?: unknown): TroupeError {
     return new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${why}`, { cause })
+  }
+}
+
+/** lmdb takes the whole process down when it is given a file that is none of its own. */
+function checkFile(file: string): void {
+  const lock = `${file}-lock`
+  if (existsSync(lock) && !statSync(lock).isFile()) throw new Error(`${lock} is no file`)
+  if (!existsSync(file) || statSync(file).size === 0) return
+  const opened = openSync(file, 'r')
+  try {
+    const start = Buffer.alloc(64)
+    readSync(opened, start)
+    if (!start.includes(MAGIC)) throw new Error(`${file} is no LMDB file`)
+  } finally {
+    closeSync(opened)
   }
 }
 

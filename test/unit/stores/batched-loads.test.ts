@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { SystemClock } from '../../../core/clock.ts'
+import { TroupeError } from '../../../core/errors.ts'
+import type { ActorAddress, Claim, ClaimResult, StoredActor } from '../../../stores/actor-store.ts'
+import { BatchedLoads } from '../../../stores/batched-loads.ts'
+import { MemoryActorStore } from '../../../stores/memory/actor-store.ts'
+
+class CountingStore extends MemoryActorStore {
+  readonly calls: string[] = []
+  override load(actors: readonly ActorAddress[]): Promise<readonly (StoredActor | undefined)[]> {
+    this.calls.push(`load ${actors.length}`)
+    return super.load(actors)
+  }
+  override claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]> {
+    this.calls.push(`claim ${claims.length}`)
+    return super.claim(claims)
+  }
+}
+
+const claim = { type: 'T', shard: 0, epoch: 1, nonce: 'n' }
+
+test('loads of one tick are one call, each with its own answer', async () => {
+  const store = new CountingStore()
+  await store.claim([claim])
+  await store.commit([{ ...claim, id: 'b', previous: 0, head: Buffer.from('x') }])
+  const loads = new BatchedLoads(store, new SystemClock())
+  const found = await Promise.all(['a', 'b', 'c'].map(id => loads.load({ type: 'T', shard: 0, id })))
+  expect(found.map(actor => actor?.version)).toEqual([undefined, 1, undefined])
+  expect(store.calls).toEqual(['claim 1', 'load 3'])
+})
+
+test('equal claims are sent once, others go with them', async () => {
+  const store = new CountingStore()
+  const loads = new BatchedLoads(store, new SystemClock())
+  const results = await Promise.all([claim, claim, { ...claim, shard: 1 }, { ...claim, nonce: 'other' }].map(one => loads.claim(one)))
+  expect(results.map(result => result.outcome)).toEqual(['ok', 'ok', 'ok', 'refused'])
+  expect(store.calls).toEqual(['claim 3'])
+  await loads.claim(claim)
+  expect(store.calls).toEqual(['claim 3', 'claim 1'])
+})
+
+test('one call is bounded', async () => {
+  const store = new CountingStore()
+  const loads = new BatchedLoads(store, new SystemClock(), 4)
+  await Promise.all(Array.from({ length: 10 }, (_, i) => loads.load({ type: 'T', shard: 0, id: `${i}` })))
+  expect(store.calls).toEqual(['load 4', 'load 4', 'load 2'])
+})
+
+test('a failed call fails those in it, and the next one is asked again', async () => {
+  const store = new CountingStore()
+  const loads = new BatchedLoads(store, new SystemClock())
+  const { load } = store
+  store.load = () => Promise.reject(new TroupeError('STORE_UNAVAILABLE', 'down'))
+  const failed = await Promise.allSettled([loads.load({ type: 'T', shard: 0, id: 'a' }), loads.load({ type: 'T', shard: 0, id: 'b' })])
+  expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  store.load = load
+  expect(await loads.load({ type: 'T', shard: 0, id: 'a' })).toBeUndefined()
+})
