@@ -64,6 +64,7 @@ export function readBody(request: IncomingMessage, maxBytes: number, budget: Bod
   let more: Buffer[] | undefined
   let received = 0
   let held = 0
+  let finished = false
   const onData = (chunk: Buffer): void => {
     received += chunk.length
     if (received > maxBytes) return finish(tooLarge(maxBytes))
@@ -82,14 +83,17 @@ export function readBody(request: IncomingMessage, maxBytes: number, budget: Bod
     // Node's parser has checked the length: nothing can follow, so `end` need not be awaited.
     if (received === expected) finish(undefined)
   }
-  const onEnd = (): void => finish(undefined)
+  const onEnd = (): void => {
+    if (!finished) finish(undefined)
+  }
   const giveBack = (): void => {
     budget.give(held)
     held = 0
   }
   const finish = (error: TroupeError | undefined): void => {
-    request.off('data', onData).off('end', onEnd)
-    if (error !== undefined) request.pause()
+    // Taking off listeners costs more than the flag: it is done only where more data may come.
+    finished = true
+    if (error !== undefined) request.off('data', onData).pause()
     const body = error !== undefined ? undefined : more === undefined ? first : Buffer.concat(more, received)
     if (more !== undefined) request.off('close', giveBack)
     giveBack()
