@@ -1,4 +1,4 @@
-// One test run: every suite under test/. Process tests use dist/, which `npm test` builds first.
+// One test run: every suite under test/. Process tests use dist/, which `npm test` builds first. Limits are for a busy machine.
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -10,7 +10,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,

@@ -25,7 +25,8 @@ describe.each(stores)('on %s', (_name, open) => {
   })
 
   it('a killed host is replaced, and acknowledged writes are kept', async () => {
-    const { address } = await processes.placement({ store: store.url })
+    const placement = await processes.placement({ store: store.url })
+    const { address } = placement
     const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(name => processes.host(name, { placement: address, store: store.url })))
     await using load = new SteadyLoad([a!.http, b!.http, c!.http])
     await load.more(1_000)
@@ -45,6 +46,19 @@ describe.each(stores)('on %s', (_name, open) => {
     await load.stop()
     expect(await load.wrong()).toEqual([])
     expect((await callHttp(c!.http, 'Counter', lost[0]!, 'get')).host).not.toBe('b')
+    for (const each of [a, c]) await each!.process.stop()
+    await placement.process.stop()
+  })
+
+  it('a killed host may come back under its name at once', async () => {
+    const { address } = await processes.placement({ store: store.url })
+    const [a, b] = await Promise.all(['a', 'b'].map(name => processes.host(name, { placement: address, store: store.url })))
+    for (let i = 0; i < 20; i++) expect(await callHttp(a!.http, 'Account', `back${i}`, 'payIn', 1)).toMatchObject({ status: 200 })
+    await b!.process.stop('SIGKILL')
+    const again = await processes.host('b', { placement: address, store: store.url })
+    for (let i = 0; i < 20; i++) expect(await callHttp(again.http, 'Account', `back${i}`, 'payIn', 1)).toMatchObject({ status: 200, body: 2 })
+    await again.process.stop()
+    await a!.process.stop()
   })
 })
 
