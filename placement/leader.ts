@@ -24,7 +24,7 @@ import { TablePublisher } from './table-publisher.ts'
 export interface LeaderTimes extends MemberTimes {
   /** How long joins and leaves are collected before a table is computed; 50 ms by default. */
   readonly batchMs: number
-  /** How long a planned move may wait for its old owner; 5 s by default. */
+  /** How long a planned move may wait for its old owner; 5 s by default. Keep it above the hosts' drain time. */
   readonly releaseMs: number
 }
 

@@ -203,7 +203,7 @@ export class PlacementClient implements Membership {
       if (message.kind === 'delta') this.#view.advance(applyDelta(table, message.delta))
       else if (message.version > table.version) this.#view.advance(decodeTable(message.full, table.shards))
     } catch (error) {
-      this.#log.error({ err: messageOf(error) }, 'a placement table could not be read')
+      this.#log.error({ err: messageOf(error) }, 'a placement table could not be taken')
       // The next stream starts with a full table.
       return this.#broke(messageOf(error))
     }
@@ -224,7 +224,7 @@ export class PlacementClient implements Membership {
 
   #refused(refusal: Refusal): void {
     if (refusal.retry) return this.#broke(refusal.message)
-    const error = new TroupeError(refusal.code, refusal.message, { data: JSON.parse(refusal.data || 'null') })
+    const error = new TroupeError(refusal.code, refusal.message, { data: parsed(refusal.data) })
     if (this.#joining !== undefined) return this.#joining.reject(error)
     this.#end()
     for (const listener of this.#expelled) listener(error)
@@ -233,6 +233,15 @@ export class PlacementClient implements Membership {
   #left(): void {
     this.#asksToLeave = true
     this.#end()
+  }
+}
+
+/** Facts for programs; a service of another version may write what this one cannot read. */
+function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch {
+    return undefined
   }
 }
 

@@ -2,8 +2,8 @@
  * The stream between hosts and placement over gRPC, both ends: the only importer of grpc-js in this folder. No decisions.
  */
 import {
-  Client, credentials, loadPackageDefinition, Server, ServerCredentials, status as grpcStatus,
-  type ClientDuplexStream, type GrpcObject, type sendUnaryData, type ServerDuplexStream, type ServiceClientConstructor,
+  credentials, loadPackageDefinition, Server, ServerCredentials, status as grpcStatus,
+  type Client, type ClientDuplexStream, type GrpcObject, type sendUnaryData, type ServerDuplexStream, type ServiceClientConstructor,
 } from '@grpc/grpc-js'
 import type { Clock } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
