@@ -47,6 +47,8 @@ export class Invocation implements ChainLink {
   method: Method | undefined = undefined
   /** The exclusive turn around this one, when it re-entered. */
   outer: Invocation | undefined = undefined
+  /** Set when its method is over but a turn inside it is not: called when that one is. */
+  onInnerEnd: (() => void) | undefined = undefined
   /** What the turn returned or threw, while the output gate holds it. */
   outcome: unknown = undefined
   failed = false

@@ -12,10 +12,10 @@
 import type { Actor, ActorHooks, ContextSource, DeactivationReason } from '../../actors/actor.ts'
 import type { ActorContext } from '../../actors/actor-context.ts'
 import type { ActorType } from '../../actors/actor-type.ts'
-import { chainHas, showChain } from '../../actors/call-chain.ts'
+import { chainHas, showChain, type ChainLink } from '../../actors/call-chain.ts'
 import { Fields } from '../../actors/fields.ts'
 import { turnScope, type Invocation, type OutputGate } from '../../actors/invocation.ts'
-import { TroupeError } from '../../core/errors.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
 import type { ActorWrite, CommitResult } from '../../stores/actor-store.ts'
 import type { Committable } from '../../stores/group-commit.ts'
@@ -57,6 +57,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #heldQueued: Held[] | undefined
   #heldInFlight: Held[] | undefined
   #onQuiet: (() => void)[] | undefined
+  #pumping = false
 
   constructor(type: ActorType, id: string, shard: number, epoch: number, services: ActivationServices) {
     this.type = type
@@ -99,6 +100,11 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#instance = instance
     this.#fields = fields
     this.#version = version
+  }
+
+  /** The chain of the call that brought it to life: what `onActivate` calls must not wait for that chain. */
+  get broughtBy(): ChainLink | undefined {
+    return this.#mailbox?.peek()?.parent
   }
 
   /** Runs `onActivate` as the first turn; its commit is durable when `call` is answered. */
@@ -207,14 +213,15 @@ export class Activation implements Committable, ContextSource, OutputGate {
 
   #acceptBusy(call: Invocation): void {
     if (call.depth > this.type.maxDepth) return this.#tooDeep(call)
-    const admission = this.phase === 'active' ? this.#admit(call) : 'wait'
+    const admission = this.#admit(call)
     if (admission === 'cycle') {
       const chain = showChain(call.parent, this.type.name, this.id)
       return call.fail(new TroupeError('CALL_CYCLE', `${this.name}.${call.methodName}: this call would wait on itself: ${chain.join(' → ')}; ${
         this.type.reentrant ? 'only an exclusive turn can be re-entered' : "call without waiting, or set options.reentrancy to 'call-chain'"}`, { data: { chain } }))
     }
     if (admission !== 'wait') return this.#start(call)
-    if (this.waiting >= this.type.mailbox) {
+    // The call that brings an actor to life always finds a place.
+    if (this.waiting >= this.type.mailbox && !(this.waiting === 0 && this.phase === 'activating')) {
       return call.fail(new TroupeError('MAILBOX_FULL', `${this.name}: ${this.waiting} calls are waiting, its mailbox holds no more; call later`, { retryAfterMs: 100 }))
     }
     const mailbox = (this.#mailbox ??= new Mailbox())
@@ -225,52 +232,68 @@ export class Activation implements Committable, ContextSource, OutputGate {
 
   #admit(call: Invocation): ReturnType<typeof admit> {
     const inChain = (turn: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, this.type.name, this.id, turn.turn)
-    let chainHasOther = this.#readers?.some(inChain) ?? false
-    for (let turn = this.#exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOther ||= inChain(turn)
-    return admit(
-      { exclusive: this.#exclusive !== undefined, readers: this.#readers?.length ?? 0, waiting: this.waiting },
-      { readonly: isReadonly(call), chainHasExclusive: this.#exclusive !== undefined && inChain(this.#exclusive), chainHasOther, reentrant: this.type.reentrant },
-    )
+    let chainHasOuter = false
+    for (let turn = this.#exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOuter ||= inChain(turn)
+    return admit({
+      open: this.phase === 'active', exclusive: this.#exclusive !== undefined, readers: this.#readers?.length ?? 0, waiting: this.waiting,
+    }, {
+      readonly: isReadonly(call), reentrant: this.type.reentrant,
+      chainHasExclusive: this.#exclusive !== undefined && inChain(this.#exclusive), chainHasOuter, chainHasReader: this.#readers?.some(inChain) ?? false,
+    })
   }
 
   #tooDeep(call: Invocation): void {
     call.fail(new TroupeError('STACK_DEPTH', 'maximum stack depth exceeded', { data: { maxDepth: this.type.maxDepth, chain: showChain(call.parent, this.type.name, this.id) } }))
   }
 
-  /** Starts every waiting call that may start now. */
+  /** Starts every waiting call that may start now. One loop: turns that end at once must not nest, however many wait. */
   #pump(): void {
-    while (this.#mailbox !== undefined && this.phase === 'active') {
-      const call = this.#mailbox.peek()
-      if (call === undefined) {
-        this.#mailbox = undefined
-        return
-      }
-      if (this.#exclusive !== undefined) {
-        const inner = this.#exclusive
-        const back = this.type.reentrant ? this.#mailbox.takeFirst(c => c.parent !== undefined && chainHas(c.parent, this.type.name, this.id, inner.turn)) : undefined
-        if (back === undefined) return
-        this.#start(back)
-        continue
-      }
-      if (!isReadonly(call) && this.#readers !== undefined && this.#readers.length > 0) return
-      this.#mailbox.shift()
-      this.#start(call)
+    if (this.#pumping) return
+    this.#pumping = true
+    try {
+      for (let call = this.#takeNext(); call !== undefined; call = this.#takeNext()) this.#start(call)
+    } finally {
+      this.#pumping = false
     }
+    if (this.#mailbox?.size === 0) this.#mailbox = undefined
+  }
+
+  #takeNext(): Invocation | undefined {
+    if (this.#mailbox === undefined || this.phase === 'ended') return undefined
+    const reading = this.#readers !== undefined && this.#readers.length > 0
+    if (this.#exclusive !== undefined) {
+      const inner = this.#exclusive.turn
+      return this.type.reentrant
+        ? this.#mailbox.takeFirst(c => c.parent !== undefined && chainHas(c.parent, this.type.name, this.id, inner) && (isReadonly(c) || !reading))
+        : undefined
+    }
+    const call = this.phase === 'active' ? this.#mailbox.peek() : undefined
+    if (call === undefined || (reading && !isReadonly(call))) return undefined
+    this.#mailbox.shift()
+    return call
   }
 
   // ---- turns ------------------------------------------------------------------------------------------------------
 
   #start(call: Invocation): void {
+    const readonly = isReadonly(call)
+    let savepoint: Savepoint | undefined
+    if (!readonly && this.#exclusive !== undefined) {
+      try {
+        savepoint = this.#savepoint()
+      } catch (error) {
+        // What the outer turn holds now cannot be held for a way back: this one does not start.
+        return call.fail(new TroupeError('STATE_NOT_STORABLE', `${this.name}.${call.methodName} could not re-enter: ${messageOf(error)}`, { executed: 'no' }))
+      }
+    }
     call.turnPhase = 'running'
     call.onAbandoned = undefined
     call.gate = this
     call.turn = this.services.nextTurn()
-    const readonly = isReadonly(call)
     if (!readonly) {
       call.outer = this.#exclusive
       this.#exclusive = call
     }
-    const savepoint = call.outer === undefined ? undefined : this.#savepoint()
     let result: unknown
     try {
       result = turnScope.run(call, runMethod, this, call, this.#instance!)
@@ -284,7 +307,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     if (!isThenable(result)) return this.#finish(call, { threw: false, value: result }, savepoint)
     if (readonly) (this.#readers ??= []).push(call)
     this.services.watchTurn(call, this)
-    result.then(
+    Promise.resolve(result).then(
       value => this.#finish(call, { threw: false, value }, savepoint),
       (error: unknown) => this.#finish(call, { threw: true, value: error }, savepoint),
     )
@@ -299,6 +322,11 @@ export class Activation implements Committable, ContextSource, OutputGate {
     // After an await the activation may have ended: its callers have their errors, nothing of this turn counts.
     if (this.phase === 'ended') return
     const readonly = isReadonly(call)
+    if (!readonly && this.#exclusive !== call) {
+      // A nested turn that it did not wait for still runs: its end is this one's end, or the two would take back each other's changes.
+      call.onInnerEnd = () => this.#finish(call, outcome, savepoint)
+      return
+    }
     call.host = this.services.hostId
     call.epoch = this.epoch
     if (!outcome.threw) {
@@ -317,6 +345,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     }
     this.#leave(call, readonly)
     this.#answer(call)
+    call.outer?.onInnerEnd?.()
     if (this.#mailbox !== undefined) this.#pump()
     this.#settleQuiet()
   }

@@ -100,7 +100,7 @@ export class Activator {
   #runOnActivate(activation: Activation, hook: NonNullable<ActorHooks['onActivate']>): void {
     const method: Method = { name: 'onActivate', readonly: false, stream: false, input: undefined, run: hook as unknown as Method['run'] }
     const call = new Invocation(
-      { typeName: activation.type.name, id: activation.id, methodName: 'onActivate', args: [], timeoutMs: activation.type.turnTimeoutMs, parent: undefined, form: 'copy', reads: false },
+      { typeName: activation.type.name, id: activation.id, methodName: 'onActivate', args: [], timeoutMs: activation.type.turnTimeoutMs, parent: activation.broughtBy, form: 'copy', reads: false },
       () => activation.open(),
       error => this.#fail(activation, error),
     )
