@@ -15,7 +15,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Claim, ClaimResult, ShardKey } from '../actor-store.ts'
-import type { LmdbEnvironment, Rows } from './environment.ts'
+import { freshStamp, type LmdbEnvironment, type Rows } from './environment.ts'
 import { shardKey } from './keys.ts'
 
 interface Held {
@@ -154,6 +154,3 @@ function claimRow(claim: Claim, instance: string): Buffer {
   row.write(claim.nonce, 16)
   return row
 }
-
-/** A positive safe integer that was never used before. */
-const freshStamp = (): number => randomBytes(8).readUIntBE(0, 6) + 1

@@ -4,11 +4,10 @@
  * Every change is decided on a read and applied under the condition that no row has changed since: all rows share one
  * `sequence` row whose random stamp each change renews. A change that was beaten to it is decided anew.
  */
-import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
 import type { ClusterStore, LeaderRow, SavedTable } from '../cluster-store.ts'
-import type { LmdbEnvironment, Rows } from './environment.ts'
+import { freshStamp, type LmdbEnvironment, type Rows } from './environment.ts'
 
 interface StoredLeader extends LeaderRow {
   readonly endsAtMs: number
@@ -113,6 +112,3 @@ export class LmdbClusterStore implements ClusterStore {
 }
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
-
-/** A positive safe integer that was never used before. */
-const freshStamp = (): number => randomBytes(6).readUIntBE(0, 6) + 1

@@ -10,6 +10,7 @@
  * those fractions of a millisecond does block the others; their writes then end by the watchdog here, and until the
  * overdue write has really ended no further one is sent, so that lmdb's few threads are not all spent on waiting.
  */
+import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -138,6 +139,9 @@ export class LmdbEnvironment {
     return new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${why}`, { cause })
   }
 }
+
+/** The version of a stamped row: a positive safe integer that was never used before. */
+export const freshStamp = (): number => randomBytes(6).readUIntBE(0, 6) + 1
 
 /** lmdb takes the whole process down when it is given a file that is none of its own. */
 function checkFile(file: string): void {
