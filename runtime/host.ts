@@ -289,6 +289,11 @@ export class Host implements Dispatcher {
     return this.#phase
   }
 
+  get #placement(): ClusterStatus['placement'] {
+    if (this.#options.placement.length === 0) return 'standalone'
+    return this.#membership.connected ? 'connected' : 'disconnected'
+  }
+
   hostStatus(): HostStatus {
     const { table } = this.#membership
     const shards: Record<string, number> = {}
@@ -299,6 +304,7 @@ export class Host implements Dispatcher {
     return {
       id: this.id, incarnation: this.incarnation, address: this.addresses.peer ?? '', http: this.addresses.http ?? '', types: [...this.#types.keys()],
       weight: this.#options.weight, phase: this.#phase, tableVersion: table.version, shards, activations: this.#catalog.counts(),
+      placement: this.#placement,
     }
   }
 
@@ -312,8 +318,7 @@ export class Host implements Dispatcher {
         phase: 'unreachable', tableVersion: 0, shards: {}, activations: {},
       }
     }))
-    const placement = this.#options.placement.length === 0 ? 'standalone' : this.#membership.connected ? 'connected' : 'disconnected'
-    return { tableVersion: table.version, placement, store: this.#stores.actors.name, hosts: hosts.sort((a, b) => (a.id < b.id ? -1 : 1)) }
+    return { tableVersion: table.version, placement: this.#placement, store: this.#stores.actors.name, hosts: hosts.sort((a, b) => (a.id < b.id ? -1 : 1)) }
   }
 
   async #ask(id: string, address: string, timeoutMs: number): Promise<HostStatus | undefined> {
