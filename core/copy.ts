@@ -33,12 +33,13 @@ function copyAt(value: unknown, depth: number): unknown {
 }
 
 function copyArray(array: readonly unknown[], depth: number): unknown[] {
-  const out: unknown[] = []
+  // A slice has exactly the room it needs, and of primitives nothing is left to do.
+  const out = array.slice()
   let i = 0
   try {
-    for (; i < array.length; i++) {
-      const item = array[i]
-      out.push(typeof item === 'number' || typeof item === 'string' ? item : copyAt(item, depth + 1))
+    for (; i < out.length; i++) {
+      const item = out[i]
+      if (typeof item !== 'number' && typeof item !== 'string') out[i] = copyAt(item, depth + 1)
     }
   } catch (raised) {
     throw Refusal.from(raised, array, `[${i}]`)

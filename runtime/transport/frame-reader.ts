@@ -11,6 +11,8 @@ import { isUtf8 } from 'node:buffer'
 const MAX_NESTING = 8
 const SHORT_TEXT = 48
 const REMEMBERED = 2048
+/** Longer lists are grown as their items come, so that nested claims of length do not add up. */
+const EXACT = 64
 /** Raised to give up; never leaves this file. */
 const GIVE_UP = Symbol('not a simple frame')
 
@@ -74,6 +76,14 @@ export class FrameReader {
   #array(length: number, nesting: number): unknown[] {
     // Each item takes at least a byte: what claims more is refused before anything is allocated for it.
     if (nesting === 0 || length > this.#bytes.length - this.#at) throw GIVE_UP
+    if (length > EXACT) return this.#longArray(length, nesting)
+    // Of its exact size: a list that grows by `push` takes room for 17 items at its first.
+    const items = new Array<unknown>(length)
+    for (let i = 0; i < length; i++) items[i] = this.#value(nesting - 1)
+    return items
+  }
+
+  #longArray(length: number, nesting: number): unknown[] {
     const items: unknown[] = []
     for (let i = 0; i < length; i++) items.push(this.#value(nesting - 1))
     return items
