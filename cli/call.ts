@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { connect } from '../gateway/client.ts'
 import { jsonText } from '../gateway/json-values.ts'
-import { callFailureLine, EXIT_FAILED } from './failure.ts'
+import { callFailureLine, exitCodeOf } from './failure.ts'
 import { flag, readDuration, toFlag } from './flags.ts'
 import { readActorKey, readArgument } from './words.ts'
 
@@ -45,7 +45,7 @@ async function call(actor: string, method: string, words: readonly string[], fla
     else if (result !== undefined) print(jsonText(result))
   } catch (error) {
     process.stderr.write(`${callFailureLine(error)}\n`)
-    process.exitCode = EXIT_FAILED
+    process.exitCode = exitCodeOf(error)
   } finally {
     await client.close()
   }

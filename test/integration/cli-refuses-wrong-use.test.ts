@@ -23,11 +23,29 @@ const refusals: readonly [name: string, args: readonly string[], says: RegExp, e
   ['an empty host id', ['host', 'app.ts', '--host-id', ''], /--host-id.*is empty/],
   ['a target that is no URL', ['status', '--to', 'localhost:3500'], /--to.*must be a URL such as http:\/\/127.0.0.1:3500/],
   ['an actor without an id', ['call', 'Account', 'deposit'], /"Account" names no actor; write TYPE\/ID/],
+  ['a timeout of nothing', ['call', 'Account/a', 'total', '--timeout', '0'], /timeout: 0 is out of range/],
   ['an illegal id', ['call', 'Account/a/b', 'deposit'], /invalid actorId/],
   ['a wrong environment variable', ['placement'], /'--port <port>' value 'x' from env 'TROUPE_PORT' is invalid/, { TROUPE_PORT: 'x' }],
   ['a store URL of an unknown kind', ['placement', '--port', '0', '--store', 'oracle://x'], /oracle/],
   ['a store URL that is none', ['placement', '--port', '0', '--store', 'nonsense'], /nonsense/],
 ]
+
+/** Makes the process believe that it is an older Node, before the entry looks. */
+const believes = (version: string): Record<string, string> => {
+  const code = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code).replaceAll("'", '%27')}` }
+}
+
+describe('the command line on an older Node', () => {
+  it.each(['18.20.0', '20.20.2', '22.17.1'])('%s says what it needs, in one line', async version => {
+    const { code, stdout, stderr } = await processes.run(['--help'], { env: believes(version) })
+    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/^troupe: needs Node 22\.18 or newer[^\n]+\n$/) as string })
+  })
+
+  it('starts from 22.18 on', async () => {
+    expect(await processes.run(['--version'], { env: believes('22.18.0') })).toMatchObject({ code: 0 })
+  })
+})
 
 describe('the command line refuses', () => {
   it.each(refusals)('%s', async (_name, args, says, env = {}) => {
