@@ -13,15 +13,24 @@ export class Mailbox {
     return this.#live
   }
 
+  /** Places taken in memory, those of settled calls included: at most twice `size`, and a few. */
+  get room(): number {
+    return this.#calls.length
+  }
+
   push(call: Invocation): void {
     this.#calls.push(call)
     this.#live++
   }
 
-  /** The caller gave up; its place is skipped when its turn comes. */
+  /** The caller gave up; its place is skipped when its turn comes, or taken back when such places are most of all. */
   forget(): void {
     this.#live--
     if (this.#live === 0) this.#reset()
+    else if (this.#calls.length > 64 && this.#live * 2 < this.#calls.length) {
+      this.#calls = this.takeAll()
+      this.#live = this.#calls.length
+    }
   }
 
   /** The next waiting call, left in its place. */

@@ -11,6 +11,10 @@ export interface DeadlineEntry {
   wheelIndex: number
 }
 
+/** `wheelSlot` of an entry that is in no slot, and of one whose slot's time has come but not yet its own turn to expire. */
+const NOWHERE = -1
+const DUE = -2
+
 export class Deadlines<Entry extends DeadlineEntry> {
   readonly #clock: Clock
   readonly #expire: (entry: Entry) => void
@@ -46,7 +50,10 @@ export class Deadlines<Entry extends DeadlineEntry> {
   }
 
   remove(entry: Entry): void {
-    if (entry.wheelSlot < 0) return
+    if (entry.wheelSlot < 0) {
+      entry.wheelSlot = NOWHERE
+      return
+    }
     const entries = this.#slots.get(entry.wheelSlot)
     if (entries !== undefined) {
       const last = entries.pop()!
@@ -56,7 +63,7 @@ export class Deadlines<Entry extends DeadlineEntry> {
       }
       // An empty slot stays until its time comes, unless it is past: calls of one tick share it.
     }
-    entry.wheelSlot = -1
+    entry.wheelSlot = NOWHERE
   }
 
   close(): void {
@@ -79,7 +86,7 @@ export class Deadlines<Entry extends DeadlineEntry> {
     for (const [slot, entries] of this.#slots) {
       if (slot * this.#slotMs <= now) {
         for (const entry of entries) {
-          entry.wheelSlot = -1
+          entry.wheelSlot = DUE
           due.push(entry)
         }
         this.#slots.delete(slot)
@@ -87,6 +94,11 @@ export class Deadlines<Entry extends DeadlineEntry> {
     }
     this.#timerSlot = Infinity
     if (next !== Infinity) this.#arm(next)
-    for (const entry of due) this.#expire(entry)
+    for (const entry of due) {
+      // The expiry of an earlier one may have removed this one, or given it more time.
+      if (entry.wheelSlot !== DUE) continue
+      entry.wheelSlot = NOWHERE
+      this.#expire(entry)
+    }
   }
 }
