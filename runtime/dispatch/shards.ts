@@ -11,7 +11,7 @@
 import type { Invocation } from '../../actors/invocation.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logger.ts'
-import type { Membership, ShardChange, ShardOwner, TableChange } from '../../placement/membership.ts'
+import type { Membership, ShardOwner, TableChange } from '../../placement/membership.ts'
 import type { Activation } from '../activation/activation.ts'
 import type { Catalog } from '../activation/catalog.ts'
 
@@ -22,6 +22,8 @@ export interface Shard {
   readonly index: number
   epoch: number
   phase: ShardPhase
+  /** What an arriving shard waits for: its former owner's release, the end of this host's own activations of an older epoch. */
+  readonly waitsFor: Set<'release' | 'drain'>
   /** Calls that wait for 'serving'. */
   parked: Invocation[]
 }
@@ -61,8 +63,10 @@ export class Shards {
     if (ofType === undefined) this.#owned.set(type, (ofType = []))
     const known = ofType[index]
     if (known !== undefined && known.phase !== 'leaving') return known
-    const shard: Shard = { type, index, epoch: owner.epoch, phase: 'serving', parked: [] }
-    if (known !== undefined || owner.from !== undefined) this.#await(shard, this.#options.drainMs(type) + RELEASE_GRACE_MS)
+    const shard: Shard = { type, index, epoch: owner.epoch, phase: 'serving', waitsFor: new Set(), parked: [] }
+    if (owner.from !== undefined) shard.waitsFor.add('release')
+    if (known !== undefined) shard.waitsFor.add('drain')
+    if (shard.waitsFor.size > 0) this.#await(shard, this.#options.drainMs(type) + RELEASE_GRACE_MS)
     ofType[index] = shard
     return shard
   }
@@ -82,6 +86,13 @@ export class Shards {
     })
   }
 
+  #arrived(type: string, index: number, what: 'release' | 'drain'): void {
+    const shard = this.#owned.get(type)?.[index]
+    if (shard?.phase !== 'arriving') return
+    shard.waitsFor.delete(what)
+    if (shard.waitsFor.size === 0) this.#serve(shard)
+  }
+
   #serve(shard: Shard): void {
     shard.phase = 'serving'
     const calls = shard.parked
@@ -92,25 +103,23 @@ export class Shards {
 
   #follow(change: TableChange): void {
     const self = this.#options.selfId
-    const lost = new Map<string, { shards: Set<number>; release: boolean }>()
+    const lost = new Map<string, Set<number>>()
+    const renewed = new Map<string, Set<number>>()
     for (const step of change.shards) {
       const had = step.before?.member.id === self
       const has = step.after?.member.id === self
-      if (had && has && step.before!.epoch === step.after!.epoch) this.#released(step, step.after!)
-      else if (had) {
-        // Owned again under a new epoch: activations of the old one could never commit. They end, unreported.
-        const key = `${step.type}\u0000${String(has)}`
-        const group = lost.get(key) ?? { shards: new Set<number>(), release: !has }
-        group.shards.add(step.shard)
-        lost.set(key, group)
+      if (had && has && step.before!.epoch === step.after!.epoch) {
+        if (step.after!.from === undefined) this.#arrived(step.type, step.shard, 'release')
+      } else if (had) {
+        // Owned again under a new epoch: activations of the old one could never commit, so they end all the same.
+        const group = has ? renewed : lost
+        const indexes = group.get(step.type)
+        if (indexes === undefined) group.set(step.type, new Set([step.shard]))
+        else indexes.add(step.shard)
       } else if (has && step.after!.from !== undefined) this.get(step.type, step.shard, step.after!)
     }
-    for (const [key, group] of lost) this.#lose(key.slice(0, key.indexOf('\u0000')), group.shards, group.release)
-  }
-
-  #released(step: ShardChange, after: ShardOwner): void {
-    const shard = this.#owned.get(step.type)?.[step.shard]
-    if (shard?.phase === 'arriving' && after.from === undefined) this.#serve(shard)
+    for (const [type, indexes] of renewed) this.#lose(type, indexes, false)
+    for (const [type, indexes] of lost) this.#lose(type, indexes, true)
   }
 
   #lose(type: string, indexes: ReadonlySet<number>, release: boolean): void {
@@ -127,20 +136,11 @@ export class Shards {
       if (calls.length > 0) this.#options.reroute(calls)
     }
     void this.drain(this.#options.catalog.inShards(type, indexes), this.#options.drainMs(type)).then(() => {
-      for (const shard of leaving) {
-        const now = ofType?.[shard.index]
-        if (now === shard) ofType![shard.index] = undefined
-        // It came back meanwhile: the new entry waited for this end.
-        else if (now?.phase === 'arriving' && !release) this.#serve(now)
-      }
+      for (const shard of leaving) if (ofType?.[shard.index] === shard) ofType[shard.index] = undefined
+      // One that came back meanwhile waited for this end.
+      for (const index of indexes) this.#arrived(type, index, 'drain')
       if (release) this.#options.membership.released([...indexes].map(shard => ({ type, shard })))
-      else for (const index of indexes) this.#serveIfWaiting(type, index)
     })
-  }
-
-  #serveIfWaiting(type: string, index: number): void {
-    const shard = this.#owned.get(type)?.[index]
-    if (shard?.phase === 'arriving') this.#serve(shard)
   }
 
   /** Lets these activations end, for `deadlineMs` at most; then they are ended. */
