@@ -83,7 +83,14 @@ export class Incoming {
   }
 
   #answer(link: PeerLink, message: Message): void {
-    if (!link.send(message)) this.#log.warn({ peer: link.peerId }, 'an answer was dropped: the link is closed or full; its caller gets a timeout')
+    let taken
+    try {
+      taken = link.send(message)
+    } catch (error) {
+      // An answer that no link could carry: the caller is told so instead.
+      taken = link.send([kind.error, message[1], packError(error)])
+    }
+    if (!taken) this.#log.warn({ peer: link.peerId }, 'an answer was dropped: the link is closed or full; its caller gets a timeout')
   }
 
   #open(link: PeerLink, id: number, stream: Stream, epoch: number): void {
