@@ -20,6 +20,7 @@ type Held = unknown // a primitive, or the Uint8Array of an encoded value: no pr
 type EntryChange = readonly [name: string, value: Uint8Array | null]
 
 const isBytes = (held: Held): held is Uint8Array => typeof held === 'object' && held !== null
+const isLarge = (held: Held): held is Uint8Array | string => (isBytes(held) || typeof held === 'string') && held.length > SPILL_BYTES
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0
@@ -53,7 +54,7 @@ export class Fields {
   }
 
   #noteLarge(name: string, held: Held): void {
-    if (isBytes(held) && held.length > SPILL_BYTES || this.#spilled?.has(name)) (this.#unsaved ??= new Set()).add(name)
+    if (isLarge(held) || this.#spilled?.has(name)) (this.#unsaved ??= new Set()).add(name)
   }
 
   /**
@@ -103,7 +104,9 @@ export class Fields {
   /** Gives the instance the held values again; objects are fresh copies. */
   restore(instance: object): void {
     const target = instance as Instance
-    for (const name of Object.keys(target)) if (!this.#names.includes(name)) delete target[name]
+    // Names in another order would look like a change of shape.
+    const names = Object.keys(target)
+    if (!sameNames(names, this.#names)) for (const name of names) delete target[name]
     this.#names.forEach((name, i) => setOwn(target, name, thaw(this.#held[i], name)))
   }
 
@@ -121,12 +124,12 @@ export class Fields {
     for (let i = 0; i < this.#names.length; i++) {
       const name = this.#names[i]!
       const held = this.#held[i]
-      if (!isBytes(held)) setOwn(small, name, held)
-      else if (held.length <= SPILL_BYTES) setOwn((complex ??= {}) as Instance, name, held)
-      else {
+      if (isLarge(held)) {
         (spilled ??= []).push(name)
-        if (this.#unsaved?.has(name)) (entries ??= []).push([fieldEntry(name), held])
-      }
+        // Not in the store yet: a change, or the first value of a field that is newer than the stored state.
+        if (this.#unsaved?.has(name) || !this.#spilled?.has(name)) (entries ??= []).push([fieldEntry(name), isBytes(held) ? held : encode(held, name)])
+      } else if (isBytes(held)) setOwn((complex ??= {}) as Instance, name, held)
+      else setOwn(small, name, held)
     }
     if (this.#spilled !== undefined) {
       for (const name of this.#spilled) if (spilled === null || !spilled.includes(name)) (entries ??= []).push([fieldEntry(name), null])
@@ -183,6 +186,9 @@ export function readHead(head: Uint8Array, who: string): StoredState {
     throw new TroupeError('STATE_UNREADABLE', `stored state of ${who}: these bytes are no actor state`)
   }
   const [shapeVersion, small, complex, spilled] = parts as [number, Instance, Record<string, Uint8Array> | null, string[] | null]
+  if (!isPlain(small) || !(complex === null || isPlain(complex)) || !(spilled === null || Array.isArray(spilled) && spilled.every(n => typeof n === 'string'))) {
+    throw new TroupeError('STATE_UNREADABLE', `stored state of ${who}: these bytes are no fields`)
+  }
   if (complex !== null) for (const name of Object.keys(complex)) setOwn(small, name, decode(complex[name]!, name, 'STATE_UNREADABLE'))
   return { shapeVersion, values: small, spilled: spilled ?? [] }
 }
@@ -218,8 +224,16 @@ function migrated(
   } catch (error) {
     throw new TroupeError('ACTIVATION_FAILED', `${who}: migrate from version ${state.shapeVersion} threw: ${messageOf(error)}`, { cause: error })
   }
-  if (typeof result !== 'object' || result === null) {
-    throw new TroupeError('ACTIVATION_FAILED', `${who}: migrate must return the state as an object, not ${typeof result}`)
+  // A promise or a list has no fields: taking it would drop the whole state.
+  if (!isPlain(result)) {
+    throw new TroupeError('ACTIVATION_FAILED', `${who}: migrate must return the state as a plain object, at once, not ${
+      result instanceof Promise ? 'a promise' : Array.isArray(result) ? 'a list' : result === null ? 'null' : typeof result}`)
   }
-  return result as Record<string, unknown>
+  return result
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
