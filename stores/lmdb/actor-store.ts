@@ -35,7 +35,8 @@ export class LmdbActorStore implements ActorStore {
   readonly #clock: Clock
   readonly #commitTimeoutMs: number
   #tables: Tables | undefined
-  #commits: Promise<unknown> = Promise.resolve()
+  /** The last commit, while there is one. */
+  #commits: Promise<readonly CommitResult[]> | undefined
 
   /** @param commitTimeoutMs after this a commit that others keep outrunning is given up; 5 s by default */
   constructor(env: LmdbEnvironment, clock: Clock, commitTimeoutMs = 5_000) {
@@ -103,26 +104,43 @@ export class LmdbActorStore implements ActorStore {
     })
   }
 
-  commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
-    const done = this.#commits.then(() => this.#commit(writes)).catch(() => writes.map((): CommitResult => 'unknown'))
+  async commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
+    const before = this.#commits
+    const done = before === undefined ? this.#commit(writes) : before.then(() => this.#commit(writes))
     this.#commits = done
-    return done
+    const results = await done
+    if (this.#commits === done) this.#commits = undefined
+    return results
   }
 
+  /** Never rejects. */
   async #commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
-    const tables = this.#read(open => open)
     const giveUpAt = this.#clock.monotonicMs() + this.#commitTimeoutMs
-    for (;;) {
-      await this.#markClaims(tables.claims, writes)
-      const puts: Put[] = []
-      this.#env.snapshot()
-      tables.claims.refresh()
-      const results = this.#judge(tables, writes, puts)
-      if (puts.length === 0 || await tables.claims.guarded(() => { for (const put of puts) queue(put) })) return results
-      // A claim of this instance was taken meanwhile and nothing was written: look again at who may write what.
-      tables.claims.forget()
-      if (this.#clock.monotonicMs() > giveUpAt) return results.map(result => result === 'ok' ? 'unknown' : result)
+    try {
+      do {
+        const results = await this.#tryCommit(this.#read(tables => tables), writes)
+        if (results !== undefined) return results
+      } while (this.#clock.monotonicMs() < giveUpAt)
+    } catch {
+      // No answer in time: the writes may still be applied.
     }
+    return writes.map(() => 'unknown')
+  }
+
+  /** Undefined: nothing was written, because claims of this instance have changed; judge again. */
+  async #tryCommit(tables: Tables, writes: readonly ActorWrite[]): Promise<readonly CommitResult[] | undefined> {
+    const { claims } = tables
+    claims.refresh()
+    const others = writes.filter(write => claims.holds(write, write.epoch, write.nonce) === 'other')
+    if (others.length > 0) {
+      await claims.claim(others)
+      return undefined
+    }
+    const puts: Put[] = []
+    const results = this.#judge(tables, writes, puts)
+    if (puts.length === 0 || await claims.guarded(() => { for (const put of puts) queue(put) })) return results
+    claims.forget()
+    return undefined
   }
 
   /** What becomes of each write if the guard holds; the rows of those that are 'ok' are added to `puts`. */
@@ -150,13 +168,6 @@ export class LmdbActorStore implements ActorStore {
     for (const [name, value] of write.entries!) {
       puts.push({ rows: entries, key: entryKey(prefix, name), value: value && Buffer.from(value.buffer, value.byteOffset, value.length) })
     }
-  }
-
-  /** Claims that hold but are marked with another instance of the same owner are marked as this one's. */
-  async #markClaims(claims: LmdbClaims, writes: readonly ActorWrite[]): Promise<void> {
-    claims.refresh()
-    const other = writes.filter(write => claims.holds(write, write.epoch, write.nonce) === 'other')
-    if (other.length > 0) await claims.claim(other)
   }
 
   #read<T>(run: (tables: Tables) => T): T {
