@@ -341,7 +341,13 @@ export class Activation implements Committable, ContextSource, OutputGate {
     if (outcome.threw) {
       call.failed = true
       call.outcome = methodFailure(call, outcome.value, this.services.log)
-      if (!readonly) this.#rollback(savepoint)
+      try {
+        if (!readonly) this.#rollback(savepoint)
+        else if (this.services.checkReadonly) this.#takeBackReadonly()
+      } catch (error) {
+        // A frozen instance, say: nothing of this memory can be believed any more.
+        return this.end(new TroupeError('METHOD_FAILED', `${messageOf(outcome.value)} (and its changes could not be taken back: ${messageOf(error)})`, { executed: 'unknown', cause: outcome.value }))
+      }
     }
     this.#leave(call, readonly)
     this.#answer(call)
@@ -385,9 +391,22 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   #proveUnchanged(call: Invocation): void {
-    if (this.#exclusive !== undefined || !this.#fields!.differs(this.#instance!)) return
-    this.#fields!.restore(this.#instance!)
+    if (!this.#takeBackReadonly()) return
     throw new TroupeError('READONLY_VIOLATION', `${this.name}.${call.methodName} is declared readonly and changed the state; the change was taken back`)
+  }
+
+  /** Undoes what a readonly turn changed; true when there was anything. Inside an exclusive turn nobody can tell whose change it is. */
+  #takeBackReadonly(): boolean {
+    if (this.#exclusive !== undefined) return false
+    const fields = this.#fields!
+    let changed = true
+    try {
+      changed = fields.differs(this.#instance!)
+    } catch {
+      // A value that cannot be stored: no state ever held it.
+    }
+    if (changed) fields.restore(this.#instance!)
+    return changed
   }
 
   // ---- output gate and commit ---------------------------------------------------------------------------------------
