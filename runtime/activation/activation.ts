@@ -58,6 +58,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #heldInFlight: Held[] | undefined
   #onQuiet: (() => void)[] | undefined
   #pumping = false
+  /** Its end, once it retires: whoever asks again waits for the same. */
+  #retired: Promise<void> | undefined
 
   constructor(type: ActorType, id: string, shard: number, epoch: number, services: ActivationServices) {
     this.type = type
@@ -139,11 +141,15 @@ export class Activation implements Committable, ContextSource, OutputGate {
    */
   retire(reason: DeactivationReason): Promise<void> {
     if (this.phase === 'ended') return Promise.resolve()
-    if (this.phase !== 'active') return this.#whenQuiet(() => this.end())
+    return (this.#retired ??= this.#retire(reason))
+  }
+
+  #retire(reason: DeactivationReason): Promise<void> {
+    const wasActive = this.phase === 'active'
     this.phase = 'retiring'
     return this.#whenQuiet(async () => {
       if (this.phase !== 'retiring') return
-      if (this.type.onDeactivate) await this.services.hook(this, 'onDeactivate', reason)
+      if (wasActive && this.type.onDeactivate) await this.services.hook(this, 'onDeactivate', reason)
       this.end()
     })
   }
@@ -446,8 +452,10 @@ export class Activation implements Committable, ContextSource, OutputGate {
     if (this.phase === 'ended') return this.services.ended(this, this.#takeWaiting())
     if (result !== 'ok' && result !== 'duplicate') {
       this.services.commitFailed(this, result)
-      this.#heldInFlight?.forEach(call => call.fail(commitError(this.name, result)))
+      // Nothing is being written any more: a failing `onActivate` ends the activation from within `fail`.
+      const held = this.#heldInFlight
       this.#heldInFlight = undefined
+      held?.forEach(call => call.fail(commitError(this.name, result)))
       return this.end(commitError(this.name, result))
     }
     this.#version++
