@@ -32,13 +32,15 @@ export function startCall(port: CallPort, target: Target, methodName: string, ar
   return new Promise((resolve, reject) => {
     const { signal } = target
     if (signal === undefined) return launch(port, target, methodName, args, false, resolve, reject)
-    const cancel = (): void => call.abandon('CANCELLED', 'the caller gave up')
+    let call: Invocation | undefined
+    // Undefined when the turn itself aborts it before its first wait: told below.
+    const cancel = (): void => call?.abandon('CANCELLED', 'the caller gave up')
     const unbound = <Arg>(settle: (arg: Arg) => void) => (arg: Arg): void => {
       signal.removeEventListener('abort', cancel)
       settle(arg)
     }
     signal.addEventListener('abort', cancel, { once: true })
-    const call = launch(port, target, methodName, args, false, unbound(resolve), unbound(reject))
+    call = launch(port, target, methodName, args, false, unbound(resolve), unbound(reject))
     if (signal.aborted) cancel()
   })
 }
@@ -140,7 +142,7 @@ export class HostReferences implements References {
 
 /** By name it is not known whether a method is a stream: the promise is also an iterable. */
 function callByName(port: CallPort, target: Target, name: string, args: unknown[]): Promise<unknown> & AsyncIterable<unknown> {
-  const answer = startCall(port, target, name, copyArgs(args))
+  const answer = new Promise(resolve => resolve(startCall(port, target, name, copyArgs(args))))
   return Object.assign(answer, {
     async *[Symbol.asyncIterator]() {
       yield* await answer as AsyncIterable<unknown>

@@ -49,6 +49,8 @@ export class Router {
   #retry: Timer | undefined
   #phase: 'open' | 'closed' = 'open'
   readonly #since = new WeakMap<Invocation, number>()
+  /** Arguments as they came, of calls whose schema converted them: whoever runs the call in the end checks them afresh. */
+  readonly #given = new WeakMap<Invocation, readonly unknown[]>()
   readonly #seeds = new Map<string, number>()
 
   constructor(options: RouterOptions) {
@@ -87,6 +89,7 @@ export class Router {
 
   /** A call that a peer sent here, by its table of `senderVersion`. */
   routeIncoming(call: Invocation, senderVersion: number, untyped: boolean): void {
+    if (call.settled) return
     const { membership, types, catalog, selfId } = this.#options
     if (this.#phase === 'closed') return call.fail(stopping())
     const type = types.get(call.typeName)
@@ -113,6 +116,11 @@ export class Router {
     for (const call of calls) {
       call.turnPhase = 'waiting'
       call.onAbandoned = undefined
+      const given = this.#given.get(call)
+      if (given !== undefined) {
+        call.args = given
+        call.method = undefined
+      }
       if (call.form === 'encoded') this.routeIncoming(call, 0, false)
       else this.route(call)
     }
@@ -162,7 +170,7 @@ export class Router {
     activation.accept(call)
   }
 
-  /** Input schemas run before the call takes a place in the mailbox. */
+  /** Input schemas run before the call takes a place in the mailbox; a slow one counts against the call's time. */
   #validate(activation: Activation, call: Invocation): void {
     const settle = (result: { value?: unknown; issues?: readonly { message: string; path?: unknown }[] | undefined }): void => {
       if (result.issues !== undefined) {
@@ -171,15 +179,27 @@ export class Router {
           data: { issues: result.issues.map(i => ({ message: i.message, path: showPath(i.path) })) } }))
       }
       if (!Array.isArray(result.value)) return call.fail(new TroupeError('INVALID_ARGUMENT', `${call.typeName}.${call.methodName}: its input schema must give an argument list, an array`))
+      this.#given.set(call, call.args)
       call.args = result.value
       activation.accept(call)
     }
+    const failed = (error: unknown): void =>
+      call.fail(new TroupeError('INVALID_ARGUMENT', `${call.typeName}.${call.methodName}: its input schema threw: ${messageOf(error)}`, { cause: error }))
     try {
       const result = call.method!.input!['~standard'].validate(call.args)
-      if (isThenable(result)) result.then(settle, (error: unknown) => call.fail(new TroupeError('INVALID_ARGUMENT', messageOf(error), { cause: error })))
-      else settle(result)
+      if (!isThenable(result)) return settle(result)
+      this.#options.watch(call)
+      result.then(checked => {
+        // Its caller may have given up and was told that it did not run; its activation may have ended.
+        if (call.settled) return
+        if (this.#options.catalog.find(call.typeName, call.id) === activation) settle(checked)
+        else {
+          call.method = undefined
+          this.reroute([call])
+        }
+      }, failed)
     } catch (error) {
-      call.fail(new TroupeError('INVALID_ARGUMENT', `${call.typeName}.${call.methodName}: its input schema threw: ${messageOf(error)}`, { cause: error }))
+      failed(error)
     }
   }
 

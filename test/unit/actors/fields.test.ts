@@ -128,7 +128,7 @@ describe('restore', () => {
     const fields = new Fields(instance)
     const stored = new Map<string, Uint8Array>()
     commit(fields, stored)
-    instance.constructor = 1
+    instance.added = 1
     fields.restore(instance)
     expect(Object.keys(instance)).toEqual(['__proto__'])
     expect(Object.keys(load(stored))).toEqual(['__proto__'])
