@@ -21,7 +21,24 @@ export interface OutputGate {
   whenDurable(then: () => void, failed: (error: unknown) => void): void
 }
 
-export class Invocation implements ChainLink {
+/** Whoever holds a call on its way: a mailbox, a peer link, a stream's reader. */
+export interface CallKeeper {
+  /** The caller gave up, or the activation ended under a running stream: nobody waits for it any more. */
+  abandoned(call: Invocation, reason: TroupeError): void
+}
+
+export interface CallParts {
+  readonly typeName: string
+  readonly id: string
+  readonly methodName: string
+  readonly args: readonly unknown[]
+  readonly timeoutMs: number
+  readonly parent: ChainLink | undefined
+  readonly reads: boolean
+}
+
+/** A subclass says who is told the answer. */
+export abstract class Invocation implements ChainLink {
   readonly typeName: string
   readonly id: string
   readonly methodName: string
@@ -63,29 +80,27 @@ export class Invocation implements ChainLink {
   /** Place in the deadline wheel; owned by it. */
   wheelSlot = -1
   wheelIndex = -1
-  /** Told when the caller gave up, so that whoever runs or carries the call can stop. */
-  onAbandoned: ((reason: TroupeError) => void) | undefined = undefined
+  keeper: CallKeeper | undefined = undefined
+  /** Id under which a peer link carries it. */
+  wireId = 0
   #abort: AbortController | undefined
-  readonly #resolve: (value: unknown, invocation: Invocation) => void
-  readonly #reject: (error: unknown) => void
 
-  constructor(
-    call: { typeName: string; id: string; methodName: string; args: readonly unknown[]; timeoutMs: number; parent: ChainLink | undefined; form: ResultForm; reads: boolean },
-    resolve: (value: unknown, invocation: Invocation) => void, reject: (error: unknown) => void,
-  ) {
+  constructor(call: CallParts, form: ResultForm) {
     this.typeName = call.typeName
     this.id = call.id
     this.methodName = call.methodName
     this.args = call.args
     this.parent = call.parent
     this.depth = call.parent === undefined ? 1 : call.parent.depth + 1
-    this.form = call.form
+    this.form = form
     this.reads = call.reads
     this.timeoutMs = call.timeoutMs
     this.deadline = 0
-    this.#resolve = resolve
-    this.#reject = reject
   }
+
+  /** Tells the caller; called once. */
+  protected abstract answer(value: unknown): void
+  protected abstract refuse(error: unknown): void
 
   /** Aborted when the caller gave up or the turn's deadline passed; made when first asked for. */
   get signal(): AbortSignal {
@@ -95,13 +110,13 @@ export class Invocation implements ChainLink {
   succeed(value: unknown): void {
     if (this.settled) return
     this.settled = true
-    this.#resolve(value, this)
+    this.answer(value)
   }
 
   fail(error: unknown): void {
     if (this.settled) return
     this.settled = true
-    this.#reject(error)
+    this.refuse(error)
   }
 
   /** Answers with what the turn left in `outcome`. */
@@ -123,7 +138,25 @@ export class Invocation implements ChainLink {
       started ? 'after its turn had started' : 'before its turn started'}`, { executed: started ? 'unknown' : 'no' })
     this.fail(error)
     this.abort(error)
-    this.onAbandoned?.(error)
+    this.keeper?.abandoned(this, error)
+  }
+}
+
+/** A call whose caller is in this process. */
+export class LocalCall extends Invocation {
+  readonly #resolve: (value: unknown, call: Invocation) => void
+  readonly #reject: (error: unknown) => void
+
+  constructor(call: CallParts, resolve: (value: unknown, call: Invocation) => void, reject: (error: unknown) => void) {
+    super(call, 'copy')
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+  protected answer(value: unknown): void {
+    this.#resolve(value, this)
+  }
+  protected refuse(error: unknown): void {
+    this.#reject(error)
   }
 }
 

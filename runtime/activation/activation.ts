@@ -181,13 +181,13 @@ export class Activation implements Committable, ContextSource, OutputGate {
     turn.turnPhase = 'over'
     turn.fail(why)
     turn.abort(why)
-    turn.onAbandoned?.(why)
+    turn.keeper?.abandoned(turn, why)
   }
 
   #takeWaiting(): Invocation[] {
     const waiting = this.#mailbox?.takeAll() ?? []
     this.#mailbox = undefined
-    for (const call of waiting) call.onAbandoned = undefined
+    for (const call of waiting) call.keeper = undefined
     return waiting
   }
 
@@ -232,7 +232,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     }
     const mailbox = (this.#mailbox ??= new Mailbox())
     mailbox.push(call)
-    call.onAbandoned = () => mailbox.forget()
+    call.keeper = mailbox
     this.services.watch(call)
   }
 
@@ -293,7 +293,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
       }
     }
     call.turnPhase = 'running'
-    call.onAbandoned = undefined
+    call.keeper = undefined
     call.gate = this
     call.turn = this.services.nextTurn()
     if (!readonly) {

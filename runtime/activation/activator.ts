@@ -8,7 +8,7 @@ import { construct, type ActorHooks } from '../../actors/actor.ts'
 import type { Method } from '../../actors/actor-type.ts'
 import { isActorError } from '../../actors/errors.ts'
 import { adopt, fieldEntry, Fields, readHead, type StoredState } from '../../actors/fields.ts'
-import { Invocation } from '../../actors/invocation.ts'
+import { LocalCall } from '../../actors/invocation.ts'
 import { decode } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { StoredActor } from '../../stores/actor-store.ts'
@@ -99,8 +99,8 @@ export class Activator {
 
   #runOnActivate(activation: Activation, hook: NonNullable<ActorHooks['onActivate']>): void {
     const method: Method = { name: 'onActivate', readonly: false, stream: false, input: undefined, run: hook as unknown as Method['run'] }
-    const call = new Invocation(
-      { typeName: activation.type.name, id: activation.id, methodName: 'onActivate', args: [], timeoutMs: activation.type.turnTimeoutMs, parent: activation.broughtBy, form: 'copy', reads: false },
+    const call = new LocalCall(
+      { typeName: activation.type.name, id: activation.id, methodName: 'onActivate', args: [], timeoutMs: activation.type.turnTimeoutMs, parent: activation.broughtBy, reads: false },
       () => activation.open(),
       error => this.#fail(activation, error),
     )

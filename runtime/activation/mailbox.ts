@@ -2,9 +2,9 @@
  * Calls waiting for a turn of one activation: first come, first served, bounded. Pure.
  * Settled ones (given up by their callers) are skipped and do not count.
  */
-import type { Invocation } from '../../actors/invocation.ts'
+import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 
-export class Mailbox {
+export class Mailbox implements CallKeeper {
   #calls: Invocation[] = []
   #head = 0
   #live = 0
@@ -24,7 +24,7 @@ export class Mailbox {
   }
 
   /** The caller gave up; its place is skipped when its turn comes, or taken back when such places are most of all. */
-  forget(): void {
+  abandoned(): void {
     this.#live--
     if (this.#live === 0) this.#reset()
     else if (this.#calls.length > 64 && this.#live * 2 < this.#calls.length) {

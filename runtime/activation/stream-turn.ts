@@ -6,7 +6,7 @@
  * is durable (P3); a throw takes back what came after the last yield. A reader that asks for nothing for READER_IDLE_MS
  * has left. The turn's deadline counts for each item anew.
  */
-import type { Invocation } from '../../actors/invocation.ts'
+import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 import { turnScope } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import type { Activation } from './activation.ts'
@@ -22,7 +22,7 @@ export function startStream(activation: Activation, call: Invocation, generator:
   call.succeed(stream)
 }
 
-export class StreamTurn implements AsyncIterableIterator<unknown> {
+export class StreamTurn implements AsyncIterableIterator<unknown>, CallKeeper {
   readonly #activation: Activation
   readonly #call: Invocation
   readonly #generator: AsyncGenerator<unknown>
@@ -36,12 +36,15 @@ export class StreamTurn implements AsyncIterableIterator<unknown> {
     this.#activation = activation
     this.#call = call
     this.#generator = generator
-    call.onAbandoned = why => {
-      this.#phase = 'ended'
-      this.#failure = why
-      this.#cut?.(why)
-    }
+    call.keeper = this
     this.#awaitReader()
+  }
+
+  /** The activation ended under the stream. */
+  abandoned(_call: Invocation, why: unknown): void {
+    this.#phase = 'ended'
+    this.#failure = why
+    this.#cut?.(why)
   }
 
   [Symbol.asyncIterator](): this {
@@ -132,7 +135,7 @@ export class StreamTurn implements AsyncIterableIterator<unknown> {
   #end(outcome: { threw: boolean; value: unknown }): void {
     if (this.#phase === 'ended') return
     this.#phase = 'ended'
-    this.#call.onAbandoned = undefined
+    this.#call.keeper = undefined
     this.#activation.finishStream(this.#call, outcome)
   }
 

@@ -3,7 +3,7 @@
  * has not started and ends its streams.
  */
 import { decodeChain } from '../../actors/call-chain.ts'
-import { Invocation } from '../../actors/invocation.ts'
+import { Invocation, type CallParts } from '../../actors/invocation.ts'
 import { isPrimitive } from '../../core/codec.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
@@ -11,23 +11,106 @@ import { flag, kind, packError, packResult, unpackArgs } from './messages.ts'
 
 type Stream = AsyncIterableIterator<unknown>
 
-export class Incoming {
-  readonly #route: (call: Invocation, senderVersion: number, untyped: boolean) => void
-  readonly #status: () => Uint8Array
-  readonly #log: Logger
-  readonly #calls = new Map<PeerLink, Map<number, Invocation>>()
-  readonly #streams = new Map<PeerLink, Map<number, Stream>>()
+interface IncomingHooks {
+  readonly route: (call: Invocation, senderVersion: number, untyped: boolean) => void
+  /** This host's own status, encoded. */
+  readonly status: () => Uint8Array
+  readonly log: Logger
+}
 
-  constructor(hooks: { route: (call: Invocation, senderVersion: number, untyped: boolean) => void; status: () => Uint8Array; log: Logger }) {
-    this.#route = hooks.route
-    this.#status = hooks.status
-    this.#log = hooks.log
+/** A call whose caller is a peer. */
+class PeerCall extends Invocation {
+  readonly #served: Served
+
+  constructor(call: CallParts, served: Served, wireId: number) {
+    super(call, 'encoded')
+    this.#served = served
+    this.wireId = wireId
+  }
+  protected answer(value: unknown): void {
+    this.#served.answer(this, value)
+  }
+  protected refuse(error: unknown): void {
+    this.#served.refuse(this, error)
+  }
+}
+
+/** What this host runs for one link. */
+class Served {
+  readonly link: PeerLink
+  /** Calls that were not answered at once. */
+  readonly calls = new Map<number, Invocation>()
+  readonly streams = new Map<number, Stream>()
+  readonly #log: Logger
+
+  constructor(link: PeerLink, log: Logger) {
+    this.link = link
+    this.#log = log
+  }
+
+  answer(call: PeerCall, value: unknown): void {
+    if (this.calls.size > 0) this.calls.delete(call.wireId)
+    if (!isStream(value)) return this.send([kind.result, call.wireId, packResult(value), call.epoch])
+    this.streams.set(call.wireId, value)
+    this.send([kind.stream, call.wireId, call.epoch])
+  }
+
+  refuse(call: PeerCall, error: unknown): void {
+    if (this.calls.size > 0) this.calls.delete(call.wireId)
+    this.send([kind.error, call.wireId, packError(error)])
+  }
+
+  send(message: Message): void {
+    let taken
+    try {
+      taken = this.link.send(message)
+    } catch (error) {
+      // An answer that no link could carry: the caller is told so instead.
+      taken = this.link.send([kind.error, message[1], packError(error)])
+    }
+    if (!taken) this.#log.warn({ peer: this.link.peerId }, 'an answer was dropped: the link is closed or full; its caller gets a timeout')
+  }
+
+  takeStream(id: number): Stream | undefined {
+    const stream = this.streams.get(id)
+    this.streams.delete(id)
+    return stream
+  }
+
+  async next(id: number): Promise<void> {
+    const stream = this.streams.get(id)
+    if (stream === undefined) return
+    try {
+      const step = await stream.next()
+      if (step.done === true) {
+        this.takeStream(id)
+        this.send([kind.end, id])
+      } else this.send([kind.item, id, packResult(step.value)])
+    } catch (error) {
+      this.takeStream(id)
+      this.send([kind.error, id, packError(error)])
+    }
+  }
+}
+
+export class Incoming {
+  readonly #hooks: IncomingHooks
+  readonly #links = new Map<PeerLink, Served>()
+
+  constructor(hooks: IncomingHooks) {
+    this.#hooks = hooks
   }
 
   get size(): number {
     let size = 0
-    for (const calls of this.#calls.values()) size += calls.size
+    for (const { calls } of this.#links.values()) size += calls.size
     return size
+  }
+
+  #of(link: PeerLink): Served {
+    let served = this.#links.get(link)
+    if (served === undefined) this.#links.set(link, (served = new Served(link, this.#hooks.log)))
+    return served
   }
 
   /** Handles a peer's request; false when the message is not one. */
@@ -35,98 +118,48 @@ export class Incoming {
     const id = message[1] as number
     switch (message[0]) {
       case kind.call:
-        this.#call(link, id, message, senderVersion)
+        this.#call(this.#of(link), id, message, senderVersion)
         return true
       case kind.cancel: {
-        const call = this.#calls.get(link)?.get(id)
+        const served = this.#of(link)
+        const call = served.calls.get(id)
         if (call !== undefined) call.abandon('CANCELLED', 'the caller gave up')
-        else void this.#takeStream(link, id)?.return?.()
+        else void served.takeStream(id)?.return?.()
         return true
       }
       case kind.next:
-        void this.#next(link, id)
+        void this.#of(link).next(id)
         return true
       case kind.ask:
-        link.send([kind.status, id, this.#status()])
+        link.send([kind.status, id, this.#hooks.status()])
         return true
       default:
         return false
     }
   }
 
-  #call(link: PeerLink, id: number, message: Message, senderVersion: number): void {
-    const [, , typeName, actorId, methodName, packed, timeoutMs, chain, flags] = message as [number, number, string, string, string, unknown, number, unknown, number]
-    let calls = this.#calls.get(link)
-    if (calls === undefined) this.#calls.set(link, (calls = new Map()))
-    const ofLink = calls
+  #call(served: Served, id: number, message: Message, senderVersion: number): void {
+    const flags = message[8] as number
     let args
     try {
-      args = unpackArgs(packed)
+      args = unpackArgs(message[5])
     } catch (error) {
-      link.send([kind.error, id, packError(error)])
-      return
+      return served.send([kind.error, id, packError(error)])
     }
-    const call = new Invocation(
-      { typeName, id: actorId, methodName, args, timeoutMs, parent: decodeChain(chain), form: 'encoded', reads: (flags & flag.reads) !== 0 },
-      (value, answered) => {
-        ofLink.delete(id)
-        if (isStream(value)) this.#open(link, id, value, answered.epoch)
-        else this.#answer(link, [kind.result, id, packResult(value), answered.epoch])
-      },
-      error => {
-        ofLink.delete(id)
-        this.#answer(link, [kind.error, id, packError(error)])
-      },
-    )
-    ofLink.set(id, call)
-    this.#route(call, senderVersion, (flags & flag.untyped) !== 0)
-  }
-
-  #answer(link: PeerLink, message: Message): void {
-    let taken
-    try {
-      taken = link.send(message)
-    } catch (error) {
-      // An answer that no link could carry: the caller is told so instead.
-      taken = link.send([kind.error, message[1], packError(error)])
-    }
-    if (!taken) this.#log.warn({ peer: link.peerId }, 'an answer was dropped: the link is closed or full; its caller gets a timeout')
-  }
-
-  #open(link: PeerLink, id: number, stream: Stream, epoch: number): void {
-    let streams = this.#streams.get(link)
-    if (streams === undefined) this.#streams.set(link, (streams = new Map()))
-    streams.set(id, stream)
-    this.#answer(link, [kind.stream, id, epoch])
-  }
-
-  #takeStream(link: PeerLink, id: number): Stream | undefined {
-    const streams = this.#streams.get(link)
-    const stream = streams?.get(id)
-    streams?.delete(id)
-    return stream
-  }
-
-  async #next(link: PeerLink, id: number): Promise<void> {
-    const stream = this.#streams.get(link)?.get(id)
-    if (stream === undefined) return
-    try {
-      const step = await stream.next()
-      if (step.done === true) {
-        this.#takeStream(link, id)
-        this.#answer(link, [kind.end, id])
-      } else this.#answer(link, [kind.item, id, packResult(step.value)])
-    } catch (error) {
-      this.#takeStream(link, id)
-      this.#answer(link, [kind.error, id, packError(error)])
-    }
+    const call = new PeerCall({
+      typeName: message[2] as string, id: message[3] as string, methodName: message[4] as string, args, timeoutMs: message[6] as number,
+      parent: message[7] === null ? undefined : decodeChain(message[7]), reads: (flags & flag.reads) !== 0,
+    }, served, id)
+    this.#hooks.route(call, senderVersion, (flags & flag.untyped) !== 0)
+    if (!call.settled) served.calls.set(id, call)
   }
 
   closed(link: PeerLink): void {
-    for (const call of [...this.#calls.get(link)?.values() ?? []]) if (call.turnPhase === 'waiting') call.abandon('CANCELLED', 'the link to the caller closed')
-    for (const stream of this.#streams.get(link)?.values() ?? []) void stream.return?.()
-    this.#calls.delete(link)
-    this.#streams.delete(link)
+    const served = this.#links.get(link)
+    if (served === undefined) return
+    this.#links.delete(link)
+    for (const call of [...served.calls.values()]) if (call.turnPhase === 'waiting') call.abandon('CANCELLED', 'the link to the caller closed')
+    for (const stream of served.streams.values()) void stream.return?.()
   }
 }
 

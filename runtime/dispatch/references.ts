@@ -7,7 +7,7 @@
  */
 import type { ActorRef, CallOptions, RemoteRef } from '../../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../../actors/actor-type.ts'
-import { Invocation, turnScope, type OutputGate } from '../../actors/invocation.ts'
+import { LocalCall, turnScope, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { copy, isPrimitive } from '../../core/codec.ts'
 import { durationMs } from '../../core/duration.ts'
 import { TroupeError } from '../../core/errors.ts'
@@ -54,7 +54,7 @@ export function launch(
   const parent = scope !== undefined && scope.turnPhase === 'running' ? scope : undefined
   let { timeoutMs } = target
   if (parent !== undefined) timeoutMs = Math.min(timeoutMs, port.remainingMs(parent))
-  const call = new Invocation({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, form: 'copy', reads }, resolve, reject)
+  const call = new LocalCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, reads }, resolve, reject)
   if (target.signal?.aborted === true) call.abandon('CANCELLED', 'the caller had given up')
   else if (timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'no time was left for it')
   else if (scope?.gate === undefined) port.route(call)

@@ -115,7 +115,7 @@ export class Router {
   reroute(calls: readonly Invocation[]): void {
     for (const call of calls) {
       call.turnPhase = 'waiting'
-      call.onAbandoned = undefined
+      call.keeper = undefined
       const given = this.#given.get(call)
       if (given !== undefined) {
         call.args = given
@@ -145,7 +145,7 @@ export class Router {
   retryFenced(calls: readonly Invocation[], name: string): void {
     const error = new TroupeError('FENCED', `${name}: another host has a newer claim to it, and no table says which`, { executed: 'no' })
     for (const call of calls) {
-      call.onAbandoned = undefined
+      call.keeper = undefined
       if (call.form === 'encoded') this.#moved(call)
       else if (this.#waitedMs(call) >= NO_OWNER_WAIT_MS) call.fail(error)
       else this.#waitAndRetry(call, error)
