@@ -5,7 +5,7 @@ export type Cell = string | number
 export function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const lines = [head, ...rows].map(row => row.map(cell => typeof cell === 'number' ? cell.toLocaleString('en-US') : cell))
   const widths = head.map((_, column) => Math.max(...lines.map(line => width(line[column] ?? ''))))
-  const toRight = head.map((_, column) => rows.length > 0 && rows.every(row => typeof row[column] === 'number' || row[column] === '-'))
+  const toRight = head.map((_, column) => rows.some(row => typeof row[column] === 'number') && rows.every(row => typeof row[column] === 'number' || row[column] === '-'))
   return lines.map(line => line.map((cell, column) => {
     const space = ' '.repeat((widths[column] ?? 0) - width(cell))
     return toRight[column] === true ? space + cell : cell + space
