@@ -23,13 +23,14 @@ export interface ActorHooks {
   onDeactivate?(reason: DeactivationReason): void | Promise<void>
 }
 
-// The source of the instance under construction: set and read within one synchronous `new`.
-let constructing: ContextSource | undefined
+// The source of the instance under construction: set and read within one synchronous `new`. It hangs on the global symbol
+// so that an app and a command line that each brought a copy of this package still find each other.
+const construction = ((globalThis as Record<symbol, unknown>)[Symbol.for('troupe.construction')] ??= { source: undefined }) as { source: ContextSource | undefined }
 
 export const actorBrand = Symbol.for('troupe.actor')
 
 export abstract class Actor {
-  readonly #source: ContextSource | undefined = constructing
+  readonly #source: ContextSource | undefined = construction.source
 
   /** This actor's id, storage, references to other actors, log and signal. @throws OUTSIDE_TURN when no host made this instance */
   get ctx(): ActorContext {
@@ -43,11 +44,11 @@ Object.defineProperty(Actor, actorBrand, { value: true })
 
 /** `new actorClass()` with `source` behind its `ctx`. */
 export function construct(actorClass: new () => Actor, source: ContextSource): Actor {
-  const outer = constructing
-  constructing = source
+  const outer = construction.source
+  construction.source = source
   try {
     return new actorClass()
   } finally {
-    constructing = outer
+    construction.source = outer
   }
 }

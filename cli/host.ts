@@ -21,6 +21,7 @@ const STOP_SLACK_MS = 30_000
 interface HostFlags extends LogFlags {
   readonly placement?: string[]
   readonly port: number
+  readonly advertise?: string
   readonly listen: string
   readonly httpPort: number | 'off'
   readonly grpcPort: number | 'off'
@@ -50,6 +51,7 @@ export const servingFlags = (): Option[] => [
 const clusterFlags = (): Option[] => [
   flag('--placement <addresses>', 'HOST:PORT[,HOST:PORT…] of placement services; without it the host is alone').argParser(readAddresses),
   flag('--port <port>', 'port for other hosts; 0: chosen by the system').default(0).argParser(readPort),
+  flag('--advertise <address>', 'HOST or HOST:PORT under which other machines reach this host (default: the address it listens on)'),
   flag('--host-id <name>', 'name of this host, unique in the cluster (default: made up)').argParser(readHostId),
   flag('--weight <number>', 'relative capacity').default(1).argParser(readNumber(0.01, 1000)),
   flag('--join-timeout <duration>', 'how long to look for a placement service').default(30_000, '30s').argParser(readDuration),
@@ -83,7 +85,7 @@ async function host(apps: readonly string[], flags: HostFlags): Promise<void> {
         store: flags.store,
         placement: flags.placement ?? [],
         ...(flags.hostId === undefined ? {} : { hostId: flags.hostId }),
-        listen: { host: flags.listen, port: flags.port },
+        listen: { host: flags.listen, port: flags.port, ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }) },
         gateways: gatewaysOf(flags),
         weight: flags.weight,
         shardBits: flags.shardBits,

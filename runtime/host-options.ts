@@ -27,8 +27,11 @@ export interface HostOptions {
   placement?: string | readonly string[]
   /** Name of this host, unique in the cluster; by default `host-` and its incarnation. */
   hostId?: string
-  /** Address and port of the peer transport; `127.0.0.1` and 0 (chosen by the system) by default. Unused without placement. */
-  listen?: { host?: string; port?: number }
+  /**
+   * Address and port of the peer transport; `127.0.0.1` and 0 (chosen by the system) by default. Unused without placement.
+   * `advertise`: HOST or HOST:PORT under which other machines reach it, when it is not the address it listens on.
+   */
+  listen?: { host?: string; port?: number; advertise?: string }
   /** Doors to the outside: `httpGateway({ port })`, `grpcGateway({ port })`. None by default. */
   gateways?: readonly Gateway[]
   /** Relative capacity, 1 by default. */
@@ -62,7 +65,7 @@ export interface ResolvedHostOptions {
   readonly placement: readonly string[]
   readonly hostId: string
   readonly incarnation: string
-  readonly listen: { readonly host: string; readonly port: number }
+  readonly listen: { readonly host: string; readonly port: number; readonly advertise?: string | undefined }
   readonly gateways: readonly Gateway[]
   readonly weight: number
   readonly shardBits: number
@@ -97,7 +100,7 @@ const schema = z.strictObject({
   placement: z.union([z.string(), z.array(z.string())]).default([])
     .transform(v => (typeof v === 'string' ? v.split(',') : v).map(a => a.trim()).filter(a => a !== '')),
   hostId: z.string().refine(v => nameProblem(v, 128) === undefined, 'must be 1 to 128 bytes without / \\ # ? or control characters').optional(),
-  listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: port.default(0) }).prefault({}),
+  listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: port.default(0), advertise: z.string().regex(/^[^\s/]+$/, 'must be HOST or HOST:PORT').optional() }).prefault({}),
   gateways: z.array(z.custom<Gateway>(v => typeof v === 'object' && v !== null && 'start' in v, 'is no gateway; use httpGateway(…) or grpcGateway(…)')).default([]),
   weight: z.number().min(0.01).max(1000).default(1),
   shardBits: z.number().int().min(0).max(14).default(10),

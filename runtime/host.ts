@@ -13,6 +13,7 @@ import { checkId, checkType, nameProblem } from '../core/ids.ts'
 import type { Membership } from '../placement/membership.ts'
 import { PlacementClient } from '../placement/placement-client.ts'
 import { StandaloneMembership } from '../placement/standalone.ts'
+import type { ActorStore } from '../stores/actor-store.ts'
 import { BatchedLoads } from '../stores/batched-loads.ts'
 import { GroupCommit } from '../stores/group-commit.ts'
 import { openStores } from '../stores/open-store.ts'
@@ -38,6 +39,7 @@ export type HostPhase = 'starting' | 'serving' | 'draining' | 'stopped'
 
 /** How long a leaving host lets its shards find new owners; running turns have their own, shorter drain time. */
 const LEAVE_MS = 15_000
+const LEAVE_ALONE_MS = 1000
 const GATEWAY_STOP_MS = 5000
 
 /** A running host. */
@@ -80,6 +82,7 @@ export class Host implements Dispatcher {
     this.stopped.catch(() => undefined)
     this.#types = readTypes(options.actors)
     this.#stores = typeof options.store === 'string' ? openStores(options.store, { clock, log, namespace: options.namespace }) : options.store
+    if (options.placement.length > 0) checkMember(options, this.#stores.actors)
     this.#catalog = new Catalog(this.#types.values())
     this.#callClock = new CallClock(clock)
     this.#membership = options.placement.length > 0
@@ -172,7 +175,7 @@ export class Host implements Dispatcher {
       {
         name: 'transport',
         start: async () => {
-          if (this.#transport !== undefined) this.addresses.peer = (await this.#transport.listen()).address
+          if (this.#transport !== undefined) this.addresses.peer = reachableAt((await this.#transport.listen()).address, this.#options.listen.advertise)
         },
         stop: () => this.#transport?.close(),
       },
@@ -194,7 +197,8 @@ export class Host implements Dispatcher {
         start: () => this.#join(joinTimeoutMs),
         stop: async () => {
           for (const gateway of gateways) gateway.drain()
-          await this.#membership.leave(LEAVE_MS)
+          // Without its service nothing can be moved: the others will find this host gone.
+          await this.#membership.leave(this.#membership.connected ? LEAVE_MS : LEAVE_ALONE_MS)
           await this.#membership.close()
         },
         stopWithinMs: LEAVE_MS + 2000,
@@ -345,6 +349,22 @@ export class Host implements Dispatcher {
   notReady(): readonly string[] {
     return this.#phase === 'serving' ? [] : [`host: ${this.#phase}`]
   }
+}
+
+/** @throws BAD_OPTION for what would make a host a member that harms its cluster. */
+function checkMember({ listen, placement }: ResolvedHostOptions, store: ActorStore): void {
+  if (!store.shared) {
+    throw new TroupeError('BAD_OPTION', `store ${store.name} belongs to this process alone, but placement ${placement.join(',')} moves actors between hosts: their state would be lost; use lmdb:DIR on one machine, or redis://…`)
+  }
+  if (listen.advertise === undefined && ['0.0.0.0', '::', '[::]'].includes(listen.host)) {
+    throw new TroupeError('BAD_OPTION', `listen.host ${listen.host} is no address that other hosts can call; give listen.advertise (--advertise) the name of this machine`)
+  }
+}
+
+/** The address that others use: the advertised host, with the bound port unless it names its own. */
+function reachableAt(bound: string, advertise: string | undefined): string {
+  if (advertise === undefined) return bound
+  return /:\d+$/.test(advertise) ? advertise : `${advertise}:${bound.slice(bound.lastIndexOf(':') + 1)}`
 }
 
 function readTypes(actors: readonly ActorClass[]): ReadonlyMap<string, ActorType> {

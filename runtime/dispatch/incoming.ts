@@ -41,6 +41,7 @@ class Served {
   /** Calls that were not answered at once. */
   readonly calls = new Map<number, Invocation>()
   readonly streams = new Map<number, Stream>()
+  phase: 'open' | 'closed' = 'open'
   readonly #log: Logger
 
   constructor(link: PeerLink, log: Logger) {
@@ -68,7 +69,7 @@ class Served {
       // An answer that no link could carry: the caller is told so instead.
       taken = this.link.send([kind.error, message[1], packError(error)])
     }
-    if (!taken) this.#log.warn({ peer: this.link.peerId }, 'an answer was dropped: the link is closed or full; its caller gets a timeout')
+    if (!taken && this.phase === 'open') this.#log.warn({ peer: this.link.peerId }, 'an answer was dropped: the link is full; its caller gets a timeout')
   }
 
   takeStream(id: number): Stream | undefined {
@@ -158,6 +159,7 @@ export class Incoming {
     const served = this.#links.get(link)
     if (served === undefined) return
     this.#links.delete(link)
+    served.phase = 'closed'
     for (const call of [...served.calls.values()]) if (call.turnPhase === 'waiting') call.abandon('CANCELLED', 'the link to the caller closed')
     for (const stream of served.streams.values()) void stream.return?.()
   }

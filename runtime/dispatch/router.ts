@@ -174,7 +174,7 @@ export class Router {
   #validate(activation: Activation, call: Invocation): void {
     const settle = (result: { value?: unknown; issues?: readonly { message: string; path?: unknown }[] | undefined }): void => {
       if (result.issues !== undefined) {
-        const text = result.issues.slice(0, 5).map(i => `${showPath(i.path)}${i.message}`).join('; ')
+        const text = result.issues.slice(0, 5).map(i => [showPath(i.path), i.message].filter(part => part !== '').join(': ')).join('; ')
         return call.fail(new TroupeError('INVALID_ARGUMENT', `${call.typeName}.${call.methodName}: invalid arguments: ${text}`, {
           data: { issues: result.issues.map(i => ({ message: i.message, path: showPath(i.path) })) } }))
       }
@@ -298,7 +298,5 @@ function thrownBy(run: () => unknown): unknown {
   return new TroupeError('INTERNAL', 'expected a failure')
 }
 
-function showPath(path: unknown): string {
-  if (!Array.isArray(path) || path.length === 0) return ''
-  return `${path.map(p => String(typeof p === 'object' && p !== null && 'key' in p ? (p as { key: unknown }).key : p)).join('.')}: `
-}
+const showPath = (path: unknown): string => (Array.isArray(path) ? path : [])
+  .map(p => String(typeof p === 'object' && p !== null && 'key' in p ? (p as { key: unknown }).key : p)).join('.')

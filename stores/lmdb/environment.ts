@@ -42,8 +42,9 @@ export class LmdbEnvironment {
   #overdue = 0
 
   constructor(directory: string, clock: Clock, options: LmdbOptions = {}) {
-    this.name = `lmdb:${directory}`
     this.#directory = resolve(directory)
+    // The whole path: hosts compare their stores by name, from whatever directory they were started.
+    this.name = `lmdb:${this.#directory}`
     this.#clock = clock
     this.#namespace = options.namespace ?? ''
     this.#timeoutMs = options.writeTimeoutMs ?? 5_000

@@ -18,10 +18,10 @@ client.onExpelled(() => process.exit(3))
 await client.join({
   id, incarnation: random.nonce(), address: `127.0.0.1:${port}`, http: '', types: types.split(','), weight: 1, fingerprint: { shardBits: '6' },
 }, 10_000)
-process.stdout.write('ready\n')
 process.once('SIGTERM', () => {
   void client.leave(5_000).then(async () => {
     await client.close()
     process.exit(0)
   })
 })
+process.stdout.write('ready\n')
