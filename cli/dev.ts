@@ -15,7 +15,7 @@ const examples = `
 Examples:
   troupe dev app.ts
   troupe dev account.ts counter.ts --http-port 8080 --store memory:
-  curl -X POST http://127.0.0.1:3500/v1.0/actors/Counter/one/method/add -d 1`
+  curl -X POST http://127.0.0.1:3500/v1.0/actors/Counter/one/method/increment -d 1`
 
 export function addDevCommand(program: Command): void {
   const command = program.command('dev')

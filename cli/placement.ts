@@ -14,7 +14,7 @@ import { serve } from './service-life.ts'
 const STOP_TIMEOUT_MS = 10_000
 
 interface PlacementFlags extends LogFlags {
-  readonly host: string
+  readonly listen: string
   readonly port: number
   readonly store: string
   readonly namespace: string
@@ -24,7 +24,7 @@ interface PlacementFlags extends LogFlags {
 const examples = `
 Examples:
   troupe placement --store lmdb:./data
-  troupe placement --host 0.0.0.0 --port 50005 --store redis://10.0.0.9:6379`
+  troupe placement --listen 0.0.0.0 --port 50005 --store redis://10.0.0.9:6379`
 
 export function addPlacementCommand(program: Command): void {
   const command = program.command('placement')
@@ -33,7 +33,7 @@ export function addPlacementCommand(program: Command): void {
     .action((flags: PlacementFlags) => placement(flags))
   const options = [
     flag('--port <port>', 'port for hosts; 0: chosen by the system').default(50005).argParser(readPort),
-    flag('--host <address>', 'address to bind').default('127.0.0.1'),
+    flag('--listen <address>', 'address to bind').default('127.0.0.1'),
     storeFlag('lmdb:./.troupe'),
     namespaceFlag(),
     shardBitsFlag(),
@@ -53,7 +53,7 @@ async function placement(flags: PlacementFlags): Promise<void> {
       // Only the cluster's rows: this process stores nothing of actors.
       const { cluster: clusterStore } = openStores(flags.store, { namespace: flags.namespace, clock, log })
       await clusterStore.open()
-      const server = await startPlacement({ host: flags.host, port: flags.port, shardBits: flags.shardBits, clusterStore, clock, random, log })
+      const server = await startPlacement({ host: flags.listen, port: flags.port, shardBits: flags.shardBits, clusterStore, clock, random, log })
       log.info({ address: server.address, store: clusterStore.name }, 'ready')
       return {
         stop: async () => {
