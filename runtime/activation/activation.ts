@@ -6,14 +6,14 @@
  * that was not 'ok' nothing of this memory is believed any more (P4): held answers become errors, waiting calls, which did
  * not run, go back to the router.
  *
- * What is decided elsewhere: who may start (turn-gate.ts), what changed (actors/fields.ts), when bytes are flushed
+ * What is decided elsewhere: who may start (admission.ts, turn-gate.ts), what changed (actors/fields.ts), when bytes are flushed
  * (stores/group-commit.ts), how it is brought to life (activator.ts), how streams run (stream-turn.ts).
  */
 import type { Actor, ActorHooks, ContextSource, DeactivationReason } from '../../actors/actor.ts'
 import type { ActorContext } from '../../actors/actor-context.ts'
 import type { ActorType } from '../../actors/actor-type.ts'
-import { chainHas, showChain, type ChainLink } from '../../actors/call-chain.ts'
-import { Fields } from '../../actors/fields.ts'
+import type { ChainLink } from '../../actors/call-chain.ts'
+import type { Fields } from '../../actors/fields.ts'
 import { turnScope, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
@@ -21,11 +21,11 @@ import type { ActorWrite, CommitResult } from '../../stores/actor-store.ts'
 import type { Committable } from '../../stores/group-commit.ts'
 import { ActivationContext, storageEntry } from './activation-context.ts'
 import type { ActivationServices } from './activation-services.ts'
+import { admissionOf, cycleError, depthError, fullError, isReadonly, takeNext, type RunningTurns } from './admission.ts'
 import { Mailbox } from './mailbox.ts'
 import { StorageBuffer } from './storage-buffer.ts'
 import { startStream } from './stream-turn.ts'
-import { commitError, isThenable, methodFailure, runMethod, takeResult, type Outcome } from './turn.ts'
-import { admit } from './turn-gate.ts'
+import { commitError, isThenable, methodFailure, runMethod, savepointOf, takeResult, type Held, type Outcome, type Savepoint } from './turn.ts'
 
 /**
  * activating → active → retiring → ended, or any → ended at once. Retiring: starts no turn, lets the running ones and
@@ -210,7 +210,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.lastUsed = this.services.idleTick()
     if (this.phase === 'active' && this.#exclusive === undefined && this.waiting === 0
       && (this.#readers === undefined || this.#readers.length === 0)) {
-      if (call.depth > this.type.maxDepth) this.#tooDeep(call)
+      if (call.depth > this.type.maxDepth) call.fail(depthError(call, this.type))
       else this.#start(call)
       return
     }
@@ -218,38 +218,20 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   #acceptBusy(call: Invocation): void {
-    if (call.depth > this.type.maxDepth) return this.#tooDeep(call)
-    const admission = this.#admit(call)
-    if (admission === 'cycle') {
-      const chain = showChain(call.parent, this.type.name, this.id)
-      return call.fail(new TroupeError('CALL_CYCLE', `${this.name}.${call.methodName}: this call would wait on itself: ${chain.join(' → ')}; ${
-        this.type.reentrant ? 'only an exclusive turn can be re-entered' : "call without waiting, or set options.reentrancy to 'call-chain'"}`, { data: { chain } }))
-    }
+    if (call.depth > this.type.maxDepth) return call.fail(depthError(call, this.type))
+    const admission = admissionOf(call, this.#turns, this.waiting)
+    if (admission === 'cycle') return call.fail(cycleError(call, this.type))
     if (admission !== 'wait') return this.#start(call)
     // The call that brings an actor to life always finds a place.
-    if (this.waiting >= this.type.mailbox && !(this.waiting === 0 && this.phase === 'activating')) {
-      return call.fail(new TroupeError('MAILBOX_FULL', `${this.name}: ${this.waiting} calls are waiting, its mailbox holds no more; call later`, { retryAfterMs: 100 }))
-    }
+    if (this.waiting >= this.type.mailbox && !(this.waiting === 0 && this.phase === 'activating')) return call.fail(fullError(call, this.waiting))
     const mailbox = (this.#mailbox ??= new Mailbox())
     mailbox.push(call)
     call.keeper = mailbox
     this.services.watch(call)
   }
 
-  #admit(call: Invocation): ReturnType<typeof admit> {
-    const inChain = (turn: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, this.type.name, this.id, turn.turn)
-    let chainHasOuter = false
-    for (let turn = this.#exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOuter ||= inChain(turn)
-    return admit({
-      open: this.phase === 'active', exclusive: this.#exclusive !== undefined, readers: this.#readers?.length ?? 0, waiting: this.waiting,
-    }, {
-      readonly: isReadonly(call), reentrant: this.type.reentrant,
-      chainHasExclusive: this.#exclusive !== undefined && inChain(this.#exclusive), chainHasOuter, chainHasReader: this.#readers?.some(inChain) ?? false,
-    })
-  }
-
-  #tooDeep(call: Invocation): void {
-    call.fail(new TroupeError('STACK_DEPTH', 'maximum stack depth exceeded', { data: { maxDepth: this.type.maxDepth, chain: showChain(call.parent, this.type.name, this.id) } }))
+  get #turns(): RunningTurns {
+    return { type: this.type, open: this.phase === 'active', exclusive: this.#exclusive, readers: this.#readers }
   }
 
   /** Starts every waiting call that may start now. One loop: turns that end at once must not nest, however many wait. */
@@ -265,18 +247,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   #takeNext(): Invocation | undefined {
-    if (this.#mailbox === undefined || this.phase === 'ended') return undefined
-    const reading = this.#readers !== undefined && this.#readers.length > 0
-    if (this.#exclusive !== undefined) {
-      const inner = this.#exclusive.turn
-      return this.type.reentrant
-        ? this.#mailbox.takeFirst(c => c.parent !== undefined && chainHas(c.parent, this.type.name, this.id, inner) && (isReadonly(c) || !reading))
-        : undefined
-    }
-    const call = this.phase === 'active' ? this.#mailbox.peek() : undefined
-    if (call === undefined || (reading && !isReadonly(call))) return undefined
-    this.#mailbox.shift()
-    return call
+    return this.#mailbox === undefined || this.phase === 'ended' ? undefined : takeNext(this.#mailbox, this.#turns)
   }
 
   // ---- turns ------------------------------------------------------------------------------------------------------
@@ -286,7 +257,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     let savepoint: Savepoint | undefined
     if (!readonly && this.#exclusive !== undefined) {
       try {
-        savepoint = this.#savepoint()
+        savepoint = savepointOf(this.#instance!, this.#storage)
       } catch (error) {
         // What the outer turn holds now cannot be held for a way back: this one does not start.
         return call.fail(new TroupeError('STATE_NOT_STORABLE', `${this.name}.${call.methodName} could not re-enter: ${messageOf(error)}`, { executed: 'no' }))
@@ -317,10 +288,6 @@ export class Activation implements Committable, ContextSource, OutputGate {
       value => this.#finish(call, { threw: false, value }, savepoint),
       (error: unknown) => this.#finish(call, { threw: true, value: error }, savepoint),
     )
-  }
-
-  #savepoint(): Savepoint {
-    return { fields: Fields.savepoint(this.#instance!), storage: this.#storage?.savepoint() }
   }
 
   /** The end of a turn: its changes are captured or taken back, its answer is let go or held. */
@@ -475,17 +442,3 @@ export class Activation implements Committable, ContextSource, OutputGate {
     return this.#fields!.read(name)
   }
 }
-
-/** What the output gate holds: an answer, or a call or stream item on its way out. */
-interface Held {
-  release(): void
-  fail(error: unknown): void
-}
-
-interface Savepoint {
-  readonly fields: Fields
-  readonly storage: ReadonlyMap<string, Uint8Array | null> | undefined
-}
-
-const isReadonly = (call: Invocation): boolean => call.method === undefined || call.method.readonly
-

@@ -1,6 +1,7 @@
 /** Pieces of a turn that need no activation: how a method is run, what becomes of its result and of what it throws. */
 import type { Actor } from '../../actors/actor.ts'
 import { isActorError } from '../../actors/errors.ts'
+import { Fields } from '../../actors/fields.ts'
 import type { Invocation } from '../../actors/invocation.ts'
 import { copy, encode, isPrimitive } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
@@ -8,11 +9,28 @@ import { showKey } from '../../core/ids.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { CommitResult } from '../../stores/actor-store.ts'
 import type { Activation } from './activation.ts'
+import type { StorageBuffer } from './storage-buffer.ts'
 
 export interface Outcome {
   readonly threw: boolean
   readonly value: unknown
 }
+
+/** What the output gate holds: an answer, or a call or stream item on its way out. */
+export interface Held {
+  release(): void
+  fail(error: unknown): void
+}
+
+/** What a nested turn that throws goes back to. */
+export interface Savepoint {
+  readonly fields: Fields
+  readonly storage: ReadonlyMap<string, Uint8Array | null> | undefined
+}
+
+/** @throws STATE_NOT_STORABLE when the instance holds now what cannot be held */
+export const savepointOf = (instance: Actor, storage: StorageBuffer | undefined): Savepoint =>
+  ({ fields: Fields.savepoint(instance), storage: storage?.savepoint() })
 
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'

@@ -1,0 +1,60 @@
+/**
+ * What becomes of a call that finds an activation busy: the facts that the gate decides on (turn-gate.ts), which waiting
+ * call is next, and the errors of those that may not come in. Reads the running turns, changes nothing but the mailbox.
+ */
+import type { ActorType } from '../../actors/actor-type.ts'
+import { chainHas, showChain } from '../../actors/call-chain.ts'
+import type { Invocation } from '../../actors/invocation.ts'
+import { TroupeError } from '../../core/errors.ts'
+import { showKey } from '../../core/ids.ts'
+import type { Mailbox } from './mailbox.ts'
+import { admit, type Admission } from './turn-gate.ts'
+
+/** The turns of one activation as they are now. */
+export interface RunningTurns {
+  readonly type: ActorType
+  /** Takes calls of anyone. */
+  readonly open: boolean
+  /** The innermost exclusive turn; outer ones hang on it. */
+  readonly exclusive: Invocation | undefined
+  readonly readers: readonly Invocation[] | undefined
+}
+
+export const isReadonly = (call: Invocation): boolean => call.method === undefined || call.method.readonly
+
+/** True when `turn`, of the activation that `call` is for, waits for it. */
+const waitsFor = (turn: Invocation, call: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, call.typeName, call.id, turn.turn)
+
+export function admissionOf(call: Invocation, turns: RunningTurns, waiting: number): Admission {
+  const { exclusive, readers, open, type } = turns
+  let chainHasOuter = false
+  for (let turn = exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOuter ||= waitsFor(turn, call)
+  return admit({ open, exclusive: exclusive !== undefined, readers: readers?.length ?? 0, waiting }, {
+    readonly: isReadonly(call), reentrant: type.reentrant, chainHasOuter,
+    chainHasExclusive: exclusive !== undefined && waitsFor(exclusive, call), chainHasReader: readers?.some(turn => waitsFor(turn, call)) ?? false,
+  })
+}
+
+/** Takes the waiting call that may start now, if there is one. */
+export function takeNext(mailbox: Mailbox, { type, open, exclusive, readers }: RunningTurns): Invocation | undefined {
+  const reading = readers !== undefined && readers.length > 0
+  if (exclusive !== undefined) {
+    return type.reentrant ? mailbox.takeFirst(call => waitsFor(exclusive, call) && (isReadonly(call) || !reading)) : undefined
+  }
+  const call = open ? mailbox.peek() : undefined
+  if (call === undefined || (reading && !isReadonly(call))) return undefined
+  mailbox.shift()
+  return call
+}
+
+export function cycleError(call: Invocation, type: ActorType): TroupeError {
+  const chain = showChain(call.parent, call.typeName, call.id)
+  return new TroupeError('CALL_CYCLE', `${showKey({ type: call.typeName, id: call.id })}.${call.methodName}: this call would wait on itself: ${chain.join(' → ')}; ${
+    type.reentrant ? 'only an exclusive turn can be re-entered' : "call without waiting, or set options.reentrancy to 'call-chain'"}`, { data: { chain } })
+}
+
+export const depthError = (call: Invocation, type: ActorType): TroupeError =>
+  new TroupeError('STACK_DEPTH', 'maximum stack depth exceeded', { data: { maxDepth: type.maxDepth, chain: showChain(call.parent, call.typeName, call.id) } })
+
+export const fullError = (call: Invocation, waiting: number): TroupeError =>
+  new TroupeError('MAILBOX_FULL', `${showKey({ type: call.typeName, id: call.id })}: ${waiting} calls are waiting, its mailbox holds no more; call later`, { retryAfterMs: 100 })
