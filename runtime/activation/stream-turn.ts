@@ -59,6 +59,8 @@ export class StreamTurn implements AsyncIterableIterator<unknown>, CallKeeper {
 
   /** The reader leaves: the generator's `finally` blocks run, then the turn ends. */
   return(): Promise<IteratorResult<unknown>> {
+    // A generator that waits for its next item learns of it by its signal; `finally` blocks run when it comes back.
+    if (this.#cut !== undefined) this.#call.abort(new TroupeError('CANCELLED', `${nameOf(this.#call)}: its reader left`))
     const step = this.#last.then(async () => {
       if (this.#phase === 'open') await this.#close()
       return { done: true as const, value: undefined }
@@ -78,6 +80,8 @@ export class StreamTurn implements AsyncIterableIterator<unknown>, CallKeeper {
     if (step.done === true) {
       this.#end({ threw: false, value: undefined })
       await this.#durable()
+      // What the last part left may have been refused: its reader must not take that for a good end.
+      if (this.#call.failed) throw this.#call.outcome
       return { done: true, value: undefined }
     }
     const item = await this.#emit(step.value)
@@ -118,6 +122,7 @@ export class StreamTurn implements AsyncIterableIterator<unknown>, CallKeeper {
       if (this.#phase === 'ended') throw error
       await this.#generator.return(undefined).catch(() => undefined)
       this.#end({ threw: true, value: error })
+      await this.#durable()
       throw this.#call.outcome
     }
   }
