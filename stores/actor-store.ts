@@ -36,6 +36,7 @@ export interface ShardKey {
   readonly shard: number
 }
 
+/** The shard follows from type and id: one id is never in two shards of its type. */
 export interface ActorAddress extends ShardKey {
   readonly id: string
 }

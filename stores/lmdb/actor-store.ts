@@ -93,7 +93,7 @@ export class LmdbActorStore implements ActorStore {
   async list(type: string, cursor: string | undefined, limit: number): Promise<ActorPage> {
     const prefix = typeKey(type)
     const start = cursor === undefined ? prefix : afterKey(Buffer.concat([prefix, Buffer.from(cursor, 'base64url')]))
-    const end = Buffer.concat([prefix, Buffer.alloc(5, 0xff)])
+    const end = afterPrefix(prefix)
     return this.#read(({ heads }) => {
       const keys = [...heads.getKeys({ start, end, limit: limit + 1 })].map(key => Buffer.from(key))
       const page = keys.slice(0, limit)

@@ -143,7 +143,7 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
       const nfd = 'é'.normalize('NFD')
       const types = ['A', 'A||B', '{x}', '}{', 'A:1', '__proto__', 'A%3A1', nfc, nfd, '🎭', 'T'.repeat(256)]
       const ids = ['c', 'B||c', 'c||d', '{x}', '__proto__', 'constructor', ':1', '🎭', nfc, nfd, ' ', 'i'.repeat(1024), '€'.repeat(341)]
-      const actors = types.flatMap(type => [1, 11].flatMap(shard => ids.map(id => ({ type, shard, id }))))
+      const actors = types.flatMap(type => ids.map((id, i) => ({ type, shard: i % 2 === 0 ? 1 : 11, id })))
       await store.claim(types.flatMap(type => [claimOf(1, 'n', type, 1), claimOf(1, 'n', type, 11)]))
       const results = await store.commit(actors.map((actor, index) => ({
         ...actor, epoch: 1, nonce: 'n', previous: 0, head: Buffer.from(`h${index}`), entries: [['e', Buffer.from(`e${index}`)]] as const,
@@ -155,7 +155,7 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
         expect(text((await store.loadEntries(actors[index]!, ['e']))[0])).toBe(`e${index}`)
       }
       expect(new Set((await store.list('A', undefined, 1_000)).ids)).toEqual(new Set(ids))
-      expect((await store.list(nfd, undefined, 1_000)).ids).toHaveLength(2 * ids.length)
+      expect((await store.list(nfd, undefined, 1_000)).ids).toHaveLength(ids.length)
     })
 
     test('entries of actors that look alike stay apart', async () => {
