@@ -14,11 +14,14 @@ export interface CallOptions {
 type Hidden = keyof Actor | keyof ActorHooks | 'onReminder' | 'with' | `_${string}`
 
 type Callable<Method> =
-  Method extends (...args: infer Args) => infer Result
-    ? Result extends AsyncIterable<infer Item, infer _Return, infer _Next>
-      ? (...args: Args) => AsyncIterable<Item>
-      : (...args: Args) => Promise<Awaited<Result>>
-    : never
+  Method extends (...args: infer Args) => infer Result ? (...args: Args) => Answer<Result> : never
+
+// In brackets: a union is one result, not a promise for each of its members. `any` and `never` fit everything, streams too.
+type Answer<Result> =
+  0 extends 1 & Result ? Promise<any>
+    : [Result] extends [never] ? Promise<never>
+    : [Result] extends [AsyncIterable<infer Item, infer _Return, infer _Next>] ? AsyncIterable<Item>
+    : Promise<Awaited<Result>>
 
 type Methods<A> = {
   readonly [Name in keyof A as Name extends string
