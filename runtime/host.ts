@@ -106,6 +106,7 @@ export class Host implements Dispatcher {
       // Turn numbers of different hosts and lives must not meet in a call chain.
       firstTurn: Math.floor(random.float() * 2 ** 40), refs: this.#refs, after: (ms, run) => clock.after(ms, run),
       reroute: calls => this.#router.reroute(calls), forgetClaim: (type, shard) => this.#activator.forgetClaim(type, shard),
+      doubt: (type, shard, epoch) => this.#shards.doubt(type, shard, epoch),
     })
     this.#activator = new Activator(new BatchedLoads(this.#stores.actors, clock))
     this.#shards = new Shards({

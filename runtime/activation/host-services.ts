@@ -29,6 +29,8 @@ interface Parts {
   readonly refs: References
   readonly reroute: (calls: readonly Invocation[]) => void
   readonly forgetClaim: (type: string, shard: number) => void
+  /** A commit made under this epoch may still land. */
+  readonly doubt: (type: string, shard: number, epoch: number) => void
 }
 
 export function hostServices(parts: Parts): ActivationServices {
@@ -54,7 +56,8 @@ export function hostServices(parts: Parts): ActivationServices {
       if (waiting.length > 0) parts.reroute(waiting)
     },
     commitFailed(activation, result) {
-      if (result === 'fenced') parts.forgetClaim(activation.type.name, activation.shard)
+      if (result === 'unknown') parts.doubt(activation.type.name, activation.shard, activation.epoch)
+      else parts.forgetClaim(activation.type.name, activation.shard)
       log.warn({ actor: activation.name, shard: activation.shard, epoch: activation.epoch, result }, 'commit was not stored; the activation ends')
     },
     hook: (activation, name, reason) => runHook(activation, parts, name, reason),

@@ -42,6 +42,8 @@ interface ShardsOptions {
 
 /** Added to the drain time before a shard is served without its release. */
 const RELEASE_GRACE_MS = 3000
+/** What a doubt adds to an epoch. Epochs of tables are whole numbers, so the next owner's is higher all the same. */
+const DOUBT_STEP = 2 ** -20
 
 export class Shards {
   readonly #options: ShardsOptions
@@ -69,6 +71,20 @@ export class Shards {
     if (shard.waitsFor.size > 0) this.#await(shard, this.#options.drainMs(type) + RELEASE_GRACE_MS)
     ofType[index] = shard
     return shard
+  }
+
+  /**
+   * A commit made under `epoch` may still land. From now on the shard is claimed with a higher epoch before anything is
+   * loaded: then what is late is refused, and what was in time is seen. Idle activations of the old claim end, busy ones
+   * when they are done.
+   */
+  doubt(type: string, index: number, epoch: number): void {
+    const shard = this.#owned.get(type)?.[index]
+    // One flush that fails may hold many commits of a shard: one higher epoch settles them all.
+    if (shard?.phase !== 'serving' || shard.epoch !== epoch) return
+    shard.epoch += DOUBT_STEP
+    const others = this.#options.catalog.inShards(type, new Set([index])).filter(activation => activation.phase === 'active')
+    void this.drain(others, this.#options.drainMs(type))
   }
 
   park(shard: Shard, call: Invocation): void {
