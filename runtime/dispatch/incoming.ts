@@ -5,9 +5,10 @@
 import { decodeChain } from '../../actors/call-chain.ts'
 import { Invocation, type CallParts } from '../../actors/invocation.ts'
 import { isPrimitive } from '../../core/codec.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
-import { flag, kind, packError, packResult, unpackArgs } from './messages.ts'
+import { cutError, flag, kind, packError, packResult, unpackArgs } from './messages.ts'
 
 type Stream = AsyncIterableIterator<unknown>
 
@@ -21,11 +22,13 @@ interface IncomingHooks {
 /** A call whose caller is a peer. */
 class PeerCall extends Invocation {
   readonly #served: Served
+  /** Its id on the caller's link; `wireId` is another one when the call is passed on. */
+  readonly callerId: number
 
-  constructor(call: CallParts, served: Served, wireId: number) {
+  constructor(call: CallParts, served: Served, callerId: number) {
     super(call, 'encoded')
     this.#served = served
-    this.wireId = wireId
+    this.callerId = callerId
   }
   protected answer(value: unknown): void {
     this.#served.answer(this, value)
@@ -50,15 +53,15 @@ class Served {
   }
 
   answer(call: PeerCall, value: unknown): void {
-    if (this.calls.size > 0) this.calls.delete(call.wireId)
-    if (!isStream(value)) return this.send([kind.result, call.wireId, packResult(value), call.epoch])
-    this.streams.set(call.wireId, value)
-    this.send([kind.stream, call.wireId, call.epoch])
+    if (this.calls.size > 0) this.calls.delete(call.callerId)
+    if (!isStream(value)) return this.send([kind.result, call.callerId, packResult(value), call.epoch])
+    this.streams.set(call.callerId, value)
+    this.send([kind.stream, call.callerId, call.epoch])
   }
 
   refuse(call: PeerCall, error: unknown): void {
-    if (this.calls.size > 0) this.calls.delete(call.wireId)
-    this.send([kind.error, call.wireId, packError(error)])
+    if (this.calls.size > 0) this.calls.delete(call.callerId)
+    this.send([kind.error, call.callerId, packError(error)])
   }
 
   send(message: Message): void {
@@ -66,8 +69,8 @@ class Served {
     try {
       taken = this.link.send(message)
     } catch (error) {
-      // An answer that no link could carry: the caller is told so instead.
-      taken = this.link.send([kind.error, message[1], packError(error)])
+      // An answer that no link could carry: the caller is told so instead, or gets the beginning of a long error.
+      taken = this.link.send([kind.error, message[1], message[0] === kind.error ? cutError(message[2]) : packError(ranToItsEnd(messageOf(error)))])
     }
     if (!taken && this.phase === 'open') this.#log.warn({ peer: this.link.peerId }, 'an answer was dropped: the link is full; its caller gets a timeout')
   }
@@ -164,5 +167,7 @@ export class Incoming {
     for (const stream of served.streams.values()) void stream.return?.()
   }
 }
+
+const ranToItsEnd = (reason: string): TroupeError => new TroupeError('RESULT_TOO_LARGE', `the result cannot travel: ${reason}`)
 
 const isStream = (value: unknown): value is Stream => !isPrimitive(value) && !(value instanceof Uint8Array) && Symbol.asyncIterator in (value as object)

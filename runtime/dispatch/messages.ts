@@ -68,6 +68,12 @@ export function packError(error: unknown): readonly unknown[] {
   return ['t', e.code, e.message, e.executed, e.retryable, e.retryAfterMs ?? null, packData(e.data)]
 }
 
+const LONGEST_TEXT = 1000
+
+/** A packed error without its data and with the beginning of its texts: what it proves stays. */
+export const cutError = (packed: unknown): readonly unknown[] => (packed as readonly unknown[]).map(part =>
+  typeof part === 'string' ? part.slice(0, LONGEST_TEXT).toWellFormed() : part instanceof Uint8Array ? null : part)
+
 function packData(data: unknown): Uint8Array | null {
   if (data === undefined) return null
   try {

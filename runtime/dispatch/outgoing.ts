@@ -92,7 +92,12 @@ export class Outgoing {
         const call = this.#take(awaited, id)
         if (call === undefined) return true
         call.epoch = message[3] as number
-        call.succeed(unpackResult(message[2]))
+        try {
+          call.succeed(takerOf(call)(message[2]))
+        } catch (error) {
+          // It left the awaited ones: whoever cannot read its answer must still get one.
+          call.fail(error)
+        }
         return true
       }
       case kind.error:
@@ -103,13 +108,13 @@ export class Outgoing {
         if (call === undefined) return true
         call.epoch = message[2] as number
         call.turnPhase = 'over'
-        const stream = new RemoteStream(next => link.send(next), id, () => awaited.streams.delete(id))
+        const stream = new RemoteStream(next => link.send(next), id, takerOf(call), () => awaited.streams.delete(id))
         awaited.streams.set(id, stream)
         call.succeed(stream)
         return true
       }
       case kind.item:
-        awaited.streams.get(id)?.item(unpackResult(message[2]))
+        awaited.streams.get(id)?.item(message[2])
         return true
       case kind.end:
         awaited.streams.get(id)?.end(undefined)
@@ -130,8 +135,8 @@ export class Outgoing {
       awaited.streams.get(id)?.end(error)
       return
     }
-    if (TroupeError.is(error, 'MOVED')) {
-      // Proof that it did not run: only now may it be sent again (P6).
+    if (TroupeError.is(error, 'MOVED') && error.executed === 'no') {
+      // Proof that it did not run: only now may it be sent again (P6). A turn may fail with the MOVED of a call of its own.
       call.turnPhase = 'waiting'
       this.#hooks.onMoved(call, error)
     } else call.fail(error)
@@ -161,3 +166,6 @@ export class Outgoing {
     for (const answer of awaited.asks.values()) answer(undefined)
   }
 }
+
+/** How a result is taken from its message: a call that is only passed on keeps it as it travels. */
+const takerOf = (call: Invocation): ((packed: unknown) => unknown) => (call.form === 'encoded' ? packed => packed : unpackResult)
