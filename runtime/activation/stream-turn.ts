@@ -29,6 +29,8 @@ export class StreamTurn implements AsyncIterableIterator<unknown>, CallKeeper {
   #last: Promise<unknown> = Promise.resolve()
   #phase: 'open' | 'ended' = 'open'
   #failure: unknown
+  /** Told when the stream ends while nobody asks for an item. */
+  onEnded: ((why: unknown) => void) | undefined
   /** Rejects the item that is awaited, when the activation ends under it. */
   #cut: ((why: unknown) => void) | undefined
 
@@ -44,7 +46,8 @@ export class StreamTurn implements AsyncIterableIterator<unknown>, CallKeeper {
   abandoned(_call: Invocation, why: unknown): void {
     this.#phase = 'ended'
     this.#failure = why
-    this.#cut?.(why)
+    if (this.#cut !== undefined) this.#cut(why)
+    else this.onEnded?.(why)
   }
 
   [Symbol.asyncIterator](): this {
@@ -150,7 +153,14 @@ export class StreamTurn implements AsyncIterableIterator<unknown>, CallKeeper {
 
   #awaitReader(): void {
     if (this.#phase === 'ended') return
-    this.#activation.services.watchStream(this.#call, READER_IDLE_MS, () => void this.return())
+    this.#activation.services.watchStream(this.#call, READER_IDLE_MS, () => void this.#readerGone())
+  }
+
+  /** It may come back all the same: then it must not take this for the good end of the stream. */
+  async #readerGone(): Promise<void> {
+    await this.return()
+    this.#failure ??= new TroupeError('CANCELLED', `${nameOf(this.#call)}: its reader asked for nothing for ${READER_IDLE_MS} ms, so the stream was ended`, { executed: 'yes' })
+    this.onEnded?.(this.#failure)
   }
 
   #timedOut(): void {

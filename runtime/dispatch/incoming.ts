@@ -10,7 +10,10 @@ import type { Logger } from '../../core/logger.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
 import { cutError, flag, kind, packError, packResult, unpackArgs } from './messages.ts'
 
-type Stream = AsyncIterableIterator<unknown>
+interface Stream extends AsyncIterableIterator<unknown> {
+  /** Told when the stream ends while nobody asks for an item. */
+  onEnded?: ((why: unknown) => void) | undefined
+}
 
 interface IncomingHooks {
   readonly route: (call: Invocation, senderVersion: number, untyped: boolean) => void
@@ -55,8 +58,11 @@ class Served {
   answer(call: PeerCall, value: unknown): void {
     if (this.calls.size > 0) this.calls.delete(call.callerId)
     if (!isStream(value)) return this.send([kind.result, call.callerId, packResult(value), call.epoch])
-    this.streams.set(call.callerId, value)
-    this.send([kind.stream, call.callerId, call.epoch])
+    const { callerId } = call
+    this.streams.set(callerId, value)
+    // A reader that never asks again must not hold its end, nor this map the other.
+    value.onEnded = why => { if (this.takeStream(callerId) !== undefined) this.send([kind.error, callerId, packError(why)]) }
+    this.send([kind.stream, callerId, call.epoch])
   }
 
   refuse(call: PeerCall, error: unknown): void {
