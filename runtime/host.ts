@@ -7,9 +7,9 @@
  */
 import type { ActorRef, CallOptions, RemoteRef } from '../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../actors/actor-type.ts'
-import { decode, encode } from '../core/codec.ts'
+import { encode } from '../core/codec.ts'
 import { TroupeError } from '../core/errors.ts'
-import { checkId, checkType, nameProblem } from '../core/ids.ts'
+import { checkId, checkMember, checkType } from '../core/ids.ts'
 import type { Membership } from '../placement/membership.ts'
 import { PlacementClient } from '../placement/placement-client.ts'
 import { StandaloneMembership } from '../placement/standalone.ts'
@@ -27,7 +27,9 @@ import { CallClock } from './dispatch/call-clock.ts'
 import type { ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus } from './dispatch/dispatcher.ts'
 import { Incoming } from './dispatch/incoming.ts'
 import { Outgoing } from './dispatch/outgoing.ts'
-import { HostReferences, launch } from './dispatch/references.ts'
+import { startWith } from './dispatch/launch.ts'
+import { HostReferences } from './dispatch/references.ts'
+import { StatusReport, type HostPhase } from './dispatch/status-report.ts'
 import { Router } from './dispatch/router.ts'
 import { Shards } from './dispatch/shards.ts'
 import { resolveHostOptions, type HostOptions, type ResolvedHostOptions } from './host-options.ts'
@@ -35,7 +37,7 @@ import { Lifecycle, type Stage } from './lifecycle.ts'
 import { GrpcTransport } from './transport/grpc-transport.ts'
 import type { PeerHandler, Transport } from './transport/transport.ts'
 
-export type HostPhase = 'starting' | 'serving' | 'draining' | 'stopped'
+export type { HostPhase }
 
 /** How long a leaving host lets its shards find new owners; running turns have their own, shorter drain time. */
 const LEAVE_MS = 15_000
@@ -66,6 +68,7 @@ export class Host implements Dispatcher {
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
   readonly #transport: Transport | undefined
+  readonly #report: StatusReport
   readonly #lifecycle: Lifecycle
   #phase: HostPhase = 'starting'
   #stopping: Promise<void> | undefined
@@ -82,7 +85,7 @@ export class Host implements Dispatcher {
     this.stopped.catch(() => undefined)
     this.#types = readTypes(options.actors)
     this.#stores = typeof options.store === 'string' ? openStores(options.store, { clock, log, namespace: options.namespace }) : options.store
-    if (options.placement.length > 0) checkMember(options, this.#stores.actors)
+    if (options.placement.length > 0) checkMembership(options, this.#stores.actors)
     this.#catalog = new Catalog(this.#types.values())
     this.#callClock = new CallClock(clock)
     this.#membership = options.placement.length > 0
@@ -121,6 +124,11 @@ export class Host implements Dispatcher {
       onMoved: (call, error) => this.#router.retryMoved(call, error), watch, unwatch: call => this.#callClock.unwatch(call),
     })
     this.#transport = options.placement.length > 0 ? this.#openTransport() : undefined
+    this.#report = new StatusReport({
+      self: () => ({ id: this.id, incarnation: this.incarnation, addresses: this.addresses, phase: this.#phase }),
+      types: this.#types, weight: options.weight, shardBits: options.shardBits, storeName: this.#stores.actors.name, alone: options.placement.length === 0,
+      membership: this.#membership, catalog: this.#catalog, router: this.#router, transport: this.#transport, outgoing: this.#outgoing, clock,
+    })
     this.#lifecycle = new Lifecycle(this.#stages(), clock, log)
   }
 
@@ -264,27 +272,13 @@ export class Host implements Dispatcher {
     return this.#call({ type, id, method: key, args: [] }, true)
   }
 
-  #call(request: CallRequest, reads: boolean): Promise<CallReply> {
+  #call({ type, id, method, args, timeoutMs, signal }: CallRequest, reads: boolean): Promise<CallReply> {
     return new Promise((resolve, reject) => {
-      checkType(request.type)
-      checkId(request.id)
-      const badMethod = nameProblem(request.method, 256)
-      if (badMethod !== undefined) throw new TroupeError('BAD_REQUEST', `invalid request: invalid ${reads ? 'key' : 'method'}: it ${badMethod}`)
-      const { signal } = request
-      const cancel = signal === undefined ? undefined : () => call.abandon('CANCELLED', 'the caller gave up')
-      const call = launch(
-        this.#refs.port, { typeName: request.type, id: request.id, timeoutMs: request.timeoutMs ?? this.#options.callTimeoutMs, signal },
-        request.method, request.args, reads,
-        (value, answered) => {
-          if (cancel !== undefined) signal!.removeEventListener('abort', cancel)
-          resolve({ value, host: answered.host, epoch: answered.epoch })
-        },
-        error => {
-          if (cancel !== undefined) signal!.removeEventListener('abort', cancel)
-          reject(error as Error)
-        },
-      )
-      if (cancel !== undefined) signal!.addEventListener('abort', cancel, { once: true })
+      checkType(type)
+      checkId(id)
+      checkMember(reads ? 'key' : 'method', method)
+      const target = { typeName: type, id, timeoutMs: timeoutMs ?? this.#options.callTimeoutMs, signal }
+      startWith(this.#refs.port, target, method, args, reads, (value, call) => resolve({ value, host: call.host, epoch: call.epoch }), reject)
     })
   }
 
@@ -294,57 +288,18 @@ export class Host implements Dispatcher {
     return this.#phase
   }
 
-  get #placement(): ClusterStatus['placement'] {
-    if (this.#options.placement.length === 0) return 'standalone'
-    return this.#membership.connected ? 'connected' : 'disconnected'
-  }
-
   hostStatus(): HostStatus {
-    const { table } = this.#membership
-    const shards: Record<string, number> = {}
-    for (const type of this.#types.keys()) {
-      shards[type] = 0
-      for (let shard = 0; shard < 2 ** this.#options.shardBits; shard++) if (table.owner(type, shard)?.member.id === this.id) shards[type]++
-    }
-    return {
-      id: this.id, incarnation: this.incarnation, address: this.addresses.peer ?? '', http: this.addresses.http ?? '', types: [...this.#types.keys()],
-      weight: this.#options.weight, phase: this.#phase, tableVersion: table.version, shards, activations: this.#catalog.counts(),
-      placement: this.#placement,
-    }
+    return this.#report.host()
   }
 
-  async clusterStatus(timeoutMs: number): Promise<ClusterStatus> {
-    const { table } = this.#membership
-    const hosts = await Promise.all([...table.members.values()].map(async (member): Promise<HostStatus> => {
-      if (member.id === this.id) return this.hostStatus()
-      const answer = await this.#ask(member.id, member.address, timeoutMs)
-      return answer ?? {
-        id: member.id, incarnation: member.incarnation, address: member.address, http: member.http, types: member.types, weight: member.weight,
-        phase: 'unreachable', tableVersion: 0, shards: {}, activations: {},
-      }
-    }))
-    return { tableVersion: table.version, placement: this.#placement, store: this.#stores.actors.name, hosts: hosts.sort((a, b) => (a.id < b.id ? -1 : 1)) }
-  }
-
-  async #ask(id: string, address: string, timeoutMs: number): Promise<HostStatus | undefined> {
-    try {
-      const link = this.#transport!.link(id) ?? await this.#transport!.connect(id, address, timeoutMs)
-      const late = new Promise<undefined>(resolve => { this.#options.clock.after(timeoutMs, () => resolve(undefined)) })
-      const bytes = await Promise.race([this.#outgoing.ask(link), late])
-      return bytes === undefined ? undefined : decode(bytes, 'status') as HostStatus
-    } catch {
-      return undefined
-    }
+  clusterStatus(timeoutMs: number): Promise<ClusterStatus> {
+    return this.#report.cluster(timeoutMs)
   }
 
   locate(type: string, id: string): ActorLocation {
     checkType(type)
     checkId(id)
-    const { table } = this.#membership
-    if (!table.types.has(type)) throw new TroupeError('UNKNOWN_TYPE', `no host of this cluster runs the type ${type}`)
-    const shard = this.#router.shardOf(this.#types.get(type), type, id)
-    const owner = table.owner(type, shard)
-    return { shard, member: owner?.member, epoch: owner?.epoch }
+    return this.#report.locate(type, id)
   }
 
   notReady(): readonly string[] {
@@ -353,7 +308,7 @@ export class Host implements Dispatcher {
 }
 
 /** @throws BAD_OPTION for what would make a host a member that harms its cluster. */
-function checkMember({ listen, placement }: ResolvedHostOptions, store: ActorStore): void {
+function checkMembership({ listen, placement }: ResolvedHostOptions, store: ActorStore): void {
   if (!store.shared) {
     throw new TroupeError('BAD_OPTION', `store ${store.name} belongs to this process alone, but placement ${placement.join(',')} moves actors between hosts: their state would be lost; use lmdb:DIR on one machine, or redis://…`)
   }

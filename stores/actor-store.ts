@@ -43,7 +43,10 @@ export interface ActorAddress extends ShardKey {
 
 /** The right to write in a shard: the table version at which it was given, and who got it. */
 export interface Claim extends ShardKey {
-  /** Positive safe integer. */
+  /**
+   * Positive; tables give whole numbers, and an owner in doubt of a commit raises its own claim by a fraction
+   * (runtime/dispatch/shards.ts).
+   */
   readonly epoch: number
   /** The owner's incarnation. */
   readonly nonce: string

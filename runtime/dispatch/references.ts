@@ -1,77 +1,14 @@
 /**
  * References of this host: one generated class an actor class, with a plain method for each method of the actor, so that a
  * call is a property look-up and no Proxy. References by name are Proxies.
- *
- * A call leaves through the output gate of the turn that makes it (P3), carries that turn's chain, and has at most the time
- * that turn's caller has left.
  */
 import type { ActorRef, CallOptions, RemoteRef } from '../../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../../actors/actor-type.ts'
-import { LocalCall, turnScope, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { copy, isPrimitive } from '../../core/codec.ts'
 import { durationMs } from '../../core/duration.ts'
-import { TroupeError } from '../../core/errors.ts'
 import { checkId, checkType } from '../../core/ids.ts'
 import type { References } from '../activation/activation-services.ts'
-
-export interface CallPort {
-  readonly callTimeoutMs: number
-  route(call: Invocation): void
-  remainingMs(call: Invocation): number
-}
-
-export interface Target {
-  readonly typeName: string
-  readonly id: string
-  readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
-}
-
-/** Starts a call of `target`; resolves with what the method returned. */
-export function startCall(port: CallPort, target: Target, methodName: string, args: readonly unknown[]): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const { signal } = target
-    if (signal === undefined) return launch(port, target, methodName, args, false, resolve, reject)
-    let call: Invocation | undefined
-    // Undefined when the turn itself aborts it before its first wait: told below.
-    const cancel = (): void => call?.abandon('CANCELLED', 'the caller gave up')
-    const unbound = <Arg>(settle: (arg: Arg) => void) => (arg: Arg): void => {
-      signal.removeEventListener('abort', cancel)
-      settle(arg)
-    }
-    signal.addEventListener('abort', cancel, { once: true })
-    call = launch(port, target, methodName, args, false, unbound(resolve), unbound(reject))
-    if (signal.aborted) cancel()
-  })
-}
-
-/** The call itself, for whoever needs to know more than its value: `args` must already be the callee's. */
-export function launch(
-  port: CallPort, target: Target, methodName: string, args: readonly unknown[], reads: boolean,
-  resolve: (value: unknown, call: Invocation) => void, reject: (error: unknown) => void,
-): Invocation {
-  const scope = turnScope.getStore()
-  const parent = scope !== undefined && scope.turnPhase === 'running' ? scope : undefined
-  let { timeoutMs } = target
-  if (parent !== undefined) timeoutMs = Math.min(timeoutMs, port.remainingMs(parent))
-  const call = new LocalCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, reads }, resolve, reject)
-  if (target.signal?.aborted === true) call.abandon('CANCELLED', 'the caller had given up')
-  else if (timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'no time was left for it')
-  else if (scope?.gate === undefined) port.route(call)
-  else passGate(port, scope.gate, call)
-  return call
-}
-
-/**
- * A call made by a turn passes that turn's output gate first; so does one made by code that a turn left behind, since it
- * has seen the same memory.
- */
-function passGate(port: CallPort, gate: OutputGate, call: Invocation): void {
-  if (gate.phase === 'ended') {
-    call.fail(new TroupeError('OUTSIDE_TURN', `${call.typeName}/${call.id}: the activation that calls it has ended and may call nobody any more`))
-  } else if (gate.hasUnsaved) gate.whenDurable(() => port.route(call), error => call.fail(error))
-  else port.route(call)
-}
+import { startCall, type CallPort, type Target } from './launch.ts'
 
 const copyArgs = (args: readonly unknown[]): readonly unknown[] => (args.every(isPrimitive) ? args : copy(args, 'args'))
 

@@ -57,6 +57,12 @@ export class LmdbClaims {
     return this.#env.write(() => this.#rows.ifVersion(this.#guard, this.#stamp ?? 0, puts))
   }
 
+  /** True while no claim of this instance has changed since `holds` was asked. */
+  unmoved(): boolean {
+    this.#env.snapshot()
+    return this.#rows.getEntry(this.#guard)?.version === this.#stamp
+  }
+
   /** Reads the guard, unless it is known. Before `holds`, in the same tick. */
   refresh(): void {
     if (this.#stamp !== undefined) return

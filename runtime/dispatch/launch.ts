@@ -1,0 +1,77 @@
+/**
+ * How a call begins on this host: it leaves through the output gate of the turn that makes it (P3), carries that turn's
+ * chain, has at most the time that turn's caller has left, and ends when its signal is aborted.
+ */
+import { LocalCall, turnScope, type Invocation, type OutputGate } from '../../actors/invocation.ts'
+import { TroupeError } from '../../core/errors.ts'
+
+/** What a call needs of its host. */
+export interface CallPort {
+  readonly callTimeoutMs: number
+  route(call: Invocation): void
+  remainingMs(call: Invocation): number
+}
+
+export interface Target {
+  readonly typeName: string
+  readonly id: string
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Starts a call of `target`; resolves with what the method returned. `args` must already be the callee's. */
+export function startCall(port: CallPort, target: Target, methodName: string, args: readonly unknown[]): Promise<unknown> {
+  return new Promise((resolve, reject) => startWith(port, target, methodName, args, false, resolve, reject))
+}
+
+/** The same for whoever wants to know who answered, or to read state: `resolve` gets the call with the value. */
+export function startWith(
+  port: CallPort, target: Target, methodName: string, args: readonly unknown[], reads: boolean,
+  resolve: (value: unknown, call: Invocation) => void, reject: (error: unknown) => void,
+): void {
+  const { signal } = target
+  if (signal === undefined) {
+    launch(port, target, methodName, args, reads, resolve, reject)
+    return
+  }
+  let call: Invocation | undefined
+  // Undefined when the turn itself aborts it before its first wait: told below.
+  const cancel = (): void => call?.abandon('CANCELLED', 'the caller gave up')
+  const unbind = (): void => signal.removeEventListener('abort', cancel)
+  signal.addEventListener('abort', cancel, { once: true })
+  call = launch(port, target, methodName, args, reads, (value, answered) => {
+    unbind()
+    resolve(value, answered)
+  }, error => {
+    unbind()
+    reject(error)
+  })
+  if (signal.aborted) cancel()
+}
+
+function launch(
+  port: CallPort, target: Target, methodName: string, args: readonly unknown[], reads: boolean,
+  resolve: (value: unknown, call: Invocation) => void, reject: (error: unknown) => void,
+): Invocation {
+  const scope = turnScope.getStore()
+  const parent = scope !== undefined && scope.turnPhase === 'running' ? scope : undefined
+  let { timeoutMs } = target
+  if (parent !== undefined) timeoutMs = Math.min(timeoutMs, port.remainingMs(parent))
+  const call = new LocalCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, reads }, resolve, reject)
+  if (target.signal?.aborted === true) call.abandon('CANCELLED', 'the caller had given up')
+  else if (timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'no time was left for it')
+  else if (scope?.gate === undefined) port.route(call)
+  else passGate(port, scope.gate, call)
+  return call
+}
+
+/**
+ * A call made by a turn passes that turn's output gate first; so does one made by code that a turn left behind, since it
+ * has seen the same memory.
+ */
+function passGate(port: CallPort, gate: OutputGate, call: Invocation): void {
+  if (gate.phase === 'ended') {
+    call.fail(new TroupeError('OUTSIDE_TURN', `${call.typeName}/${call.id}: the activation that calls it has ended and may call nobody any more`))
+  } else if (gate.hasUnsaved) gate.whenDurable(() => port.route(call), error => call.fail(error))
+  else port.route(call)
+}
