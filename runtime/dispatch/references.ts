@@ -17,6 +17,7 @@ class LazyStream implements AsyncIterableIterator<unknown> {
   #open: (() => Promise<unknown>) | undefined
   #stream: Promise<AsyncIterableIterator<unknown>> | undefined
   readonly #signal: AbortSignal | undefined
+  readonly #leave = (): void => void this.return()
 
   constructor(open: () => Promise<unknown>, signal: AbortSignal | undefined) {
     this.#open = open
@@ -29,11 +30,24 @@ class LazyStream implements AsyncIterableIterator<unknown> {
     if (this.#stream === undefined && this.#open !== undefined) {
       this.#stream = this.#open() as Promise<AsyncIterableIterator<unknown>>
       this.#open = undefined
-      this.#signal?.addEventListener('abort', () => void this.return(), { once: true })
+      this.#signal?.addEventListener('abort', this.#leave)
     }
-    return this.#stream === undefined ? { done: true, value: undefined } : (await this.#stream).next()
+    if (this.#stream === undefined) return { done: true, value: undefined }
+    try {
+      const step = await (await this.#stream).next()
+      if (step.done === true) this.#unbind()
+      return step
+    } catch (error) {
+      this.#unbind()
+      throw error
+    }
+  }
+  /** A signal may outlive thousands of streams. */
+  #unbind(): void {
+    this.#signal?.removeEventListener('abort', this.#leave)
   }
   async return(): Promise<IteratorResult<unknown>> {
+    this.#unbind()
     this.#open = undefined
     const stream = await this.#stream?.catch(() => undefined)
     await stream?.return?.().catch(() => undefined)

@@ -1,4 +1,8 @@
-/** A stream whose reader asks for nothing for a minute is ended: nobody takes that for its good end, and nobody keeps it. */
+/**
+ * A stream whose reader asks for nothing for a minute is ended: nobody takes that for its good end, and nobody keeps it.
+ * Nor does a signal that outlives its streams.
+ */
+import { getEventListeners } from 'node:events'
 import { expect, onTestFinished, test } from 'vitest'
 import { Actor, createHost } from 'troupe'
 import { ManualClock } from '../../core/clock.ts'
@@ -54,4 +58,16 @@ test('a peer that reads a stream is told of its end without asking', async () =>
   incoming.receive(link, [kind.next, 7, 1], 1)
   await settle()
   expect(sent).toHaveLength(2)
+})
+
+test('a signal that outlives its streams keeps no listener of theirs', async () => {
+  const host = await createHost({ actors: [Feed], store: 'memory:' })
+  onTestFinished(() => host.stop())
+  const { signal } = new AbortController()
+  const feed = host.actor(Feed, 'b', { signal })
+  for (let i = 0; i < 3; i++) {
+    for await (const item of feed.numbers(3)) if (item === i + 1) break
+    for await (const item of feed.numbers(2)) expect(item).toBeGreaterThan(0)
+  }
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
 })
