@@ -27,6 +27,11 @@ export interface CallKeeper {
   abandoned(call: Invocation, reason: TroupeError): void
 }
 
+/** Keeps a call until its deadline, unless it is removed before. */
+export interface DeadlineKeeper {
+  remove(call: Invocation): void
+}
+
 export interface CallParts {
   readonly typeName: string
   readonly id: string
@@ -80,6 +85,8 @@ export abstract class Invocation implements ChainLink {
   /** Place in the deadline wheel; owned by it. */
   wheelSlot = -1
   wheelIndex = -1
+  /** Where its deadline is kept, once it is. */
+  wheel: DeadlineKeeper | undefined = undefined
   keeper: CallKeeper | undefined = undefined
   /** Id under which a peer link carries it. */
   wireId = 0
@@ -116,6 +123,11 @@ export abstract class Invocation implements ChainLink {
   fail(error: unknown): void {
     if (this.settled) return
     this.settled = true
+    // Unless its turn goes on here, nobody needs it any more, and its time may be long.
+    if (this.wheel !== undefined && (this.turnPhase === 'waiting' || this.gate === undefined)) {
+      this.wheel.remove(this)
+      this.args = []
+    }
     this.refuse(error)
   }
 

@@ -27,6 +27,7 @@ export class CallClock {
 
   watch(call: Invocation): number {
     const left = this.remainingMs(call)
+    call.wheel = this.deadlines
     this.deadlines.add(call, call.deadline)
     return left
   }
