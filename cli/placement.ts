@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander'
 import { SystemClock } from '../core/clock.ts'
+import { TroupeError } from '../core/errors.ts'
 import { openLogger } from '../core/logger.ts'
 import { SystemRandom } from '../core/random.ts'
 import { startPlacement } from '../placement/placement-server.ts'
@@ -51,7 +52,10 @@ async function placement(flags: PlacementFlags): Promise<void> {
       const clock = new SystemClock()
       const random = new SystemRandom()
       // Only the cluster's rows: this process stores nothing of actors.
-      const { cluster: clusterStore } = openStores(flags.store, { namespace: flags.namespace, clock, log })
+      const { actors, cluster: clusterStore } = openStores(flags.store, { namespace: flags.namespace, clock, log })
+      if (!actors.shared) {
+        throw new TroupeError('BAD_OPTION', `--store ${clusterStore.name} is gone with this process, and with it the versions that its hosts' claims rest on; use lmdb:DIR on one machine, or redis://…`)
+      }
       await clusterStore.open()
       const server = await startPlacement({ host: flags.listen, port: flags.port, shardBits: flags.shardBits, clusterStore, clock, random, log })
       log.info({ address: server.address, store: clusterStore.name }, 'ready')

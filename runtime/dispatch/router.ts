@@ -143,10 +143,11 @@ export class Router {
 
   /** The claim of a shard was refused: the table here is older than the owner's. */
   retryFenced(calls: readonly Invocation[], name: string): void {
-    const error = new TroupeError('FENCED', `${name}: another host has a newer claim to it, and no table says which`, { executed: 'no' })
+    const what = `${name}: the store holds a newer claim to its shard than host ${this.#options.selfId}, and no table says whose`
+    const error = new TroupeError('FENCED', `${what}; do placement and hosts use one store?`, { executed: 'no' })
     for (const call of calls) {
       call.keeper = undefined
-      if (call.form === 'encoded') this.#moved(call)
+      if (call.form === 'encoded') call.fail(new TroupeError('MOVED', what))
       else if (this.#waitedMs(call) >= NO_OWNER_WAIT_MS) call.fail(error)
       else this.#waitAndRetry(call, error)
     }
