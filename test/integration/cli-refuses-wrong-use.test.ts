@@ -1,6 +1,6 @@
 /** Wrong flags, values and commands: exit code 2 and one line that names what is wrong and what would be right. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { TestProcesses } from './processes.ts'
+import { exampleApp, TestProcesses } from './processes.ts'
 
 let processes: TestProcesses
 beforeAll(() => { processes = new TestProcesses() })
@@ -28,8 +28,8 @@ const refusals: readonly [name: string, args: readonly string[], says: RegExp, e
   ['a wrong environment variable', ['placement'], /'--port <port>' value 'x' from env 'TROUPE_PORT' is invalid/, { TROUPE_PORT: 'x' }],
   ['a store URL of an unknown kind', ['placement', '--port', '0', '--store', 'oracle://x'], /oracle/],
   ['a placement that would forget', ['placement', '--port', '0', '--store', 'memory:'], /memory: is gone with this process/],
-  ['a cluster member whose state nobody else can read', ['host', 'examples/counter.ts', '--placement', '127.0.0.1:1', '--store', 'memory:', '--http-port', '0', '--grpc-port', 'off'], /belongs to this process alone/],
-  ['a cluster member that nobody can reach', ['host', 'examples/counter.ts', '--placement', '127.0.0.1:1', '--listen', '0.0.0.0', '--http-port', '0', '--grpc-port', 'off'], /--advertise/],
+  ['a cluster member whose state nobody else can read', ['host', exampleApp('counter.ts'), '--placement', '127.0.0.1:1', '--store', 'memory:', '--http-port', '0', '--grpc-port', 'off'], /belongs to this process alone/],
+  ['a cluster member that nobody can reach', ['host', exampleApp('counter.ts'), '--placement', '127.0.0.1:1', '--listen', '0.0.0.0', '--http-port', '0', '--grpc-port', 'off'], /--advertise/],
   ['a store URL that is none', ['placement', '--port', '0', '--store', 'nonsense'], /nonsense/],
 ]
 
