@@ -12,6 +12,11 @@ export class Insufficient extends ActorError<{ missing: number }> {
   static readonly status = 409
 }
 
+export class InvalidAmount extends ActorError<{ given: unknown }> {
+  static readonly code = 'INVALID_AMOUNT'
+  static readonly status = 400
+}
+
 export class InvalidTransfer extends ActorError<{ reason: string }> {
   static readonly code = 'INVALID_TRANSFER'
   static readonly status = 400
@@ -23,19 +28,26 @@ export class InvalidTransfer extends ActorError<{ reason: string }> {
  */
 const REMEMBERED = 256
 
+/** Callers may be in any language: a type annotation stops none of them. */
+function checkCents(cents: number): void {
+  if (!Number.isSafeInteger(cents) || cents <= 0) throw new InvalidAmount({ given: cents })
+}
+
 export class Account extends Actor {
   balance = 0
   /** What was answered to the latest steps of transfers, oldest first. */
   answers = new Map<string, boolean>()
 
   /** Money from outside of the bank. */
-  payIn(cents: number): number {
+  deposit(cents: number): number {
+    checkCents(cents)
     this.balance += cents
     return this.balance
   }
 
   /** Money to outside of the bank; a throw rolls the turn back, and the caller gets it typed. */
-  payOut(cents: number): number {
+  withdraw(cents: number): number {
+    checkCents(cents)
     if (cents > this.balance) throw new Insufficient({ missing: cents - this.balance })
     this.balance -= cents
     return this.balance
@@ -45,7 +57,8 @@ export class Account extends Actor {
    * One step of a transfer: takes `cents`, or refuses. The refusal is remembered like the rest, so that a late repeat of
    * this very step cannot take the money of a transfer that counts as refused.
    */
-  withdraw(transferId: string, cents: number): boolean {
+  send(transferId: string, cents: number): boolean {
+    checkCents(cents)
     return this._once(`out:${transferId}`, () => {
       if (cents > this.balance) return false
       this.balance -= cents
@@ -54,7 +67,8 @@ export class Account extends Actor {
   }
 
   /** The other step: gives `cents`. */
-  deposit(transferId: string, cents: number): boolean {
+  receive(transferId: string, cents: number): boolean {
+    checkCents(cents)
     return this._once(`in:${transferId}`, () => {
       this.balance += cents
       return true
@@ -93,8 +107,8 @@ export class Transfer extends Actor {
   async run(from: string, to: string, cents: number): Promise<TransferPhase> {
     this._check(from, to, cents)
     if (this.phase !== 'open') return this.phase
-    const taken = await this.ctx.actor(Account, from).withdraw(this.ctx.id, cents)
-    if (taken) await this.ctx.actor(Account, to).deposit(this.ctx.id, cents)
+    const taken = await this.ctx.actor(Account, from).send(this.ctx.id, cents)
+    if (taken) await this.ctx.actor(Account, to).receive(this.ctx.id, cents)
     this.phase = taken ? 'done' : 'refused'
     return this.phase
   }
@@ -104,7 +118,7 @@ export class Transfer extends Actor {
   }
 
   _check(from: string, to: string, cents: number): void {
-    if (!Number.isSafeInteger(cents) || cents <= 0) throw new InvalidTransfer({ reason: 'cents must be a positive whole number' })
+    checkCents(cents)
     if (from === to) throw new InvalidTransfer({ reason: 'both accounts are the same' })
     const terms = JSON.stringify([from, to, cents])
     if (this.terms !== '' && this.terms !== terms) throw new InvalidTransfer({ reason: `${this.ctx.id} was made with other terms` })

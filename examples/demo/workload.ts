@@ -64,7 +64,7 @@ export class Workload {
   }
 
   async openAccounts(): Promise<void> {
-    await this.#spread(ACCOUNTS, async (lane, i) => { await this.#call(lane, 'Account', `a${i}`, 'payIn', [OPENING_CENTS]) })
+    await this.#spread(ACCOUNTS, async (lane, i) => { await this.#call(lane, 'Account', `a${i}`, 'deposit', [OPENING_CENTS]) })
   }
 
   start(): void {

@@ -416,7 +416,11 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   writeSettled(result: CommitResult): void {
-    if (this.phase === 'ended') return this.services.ended(this, this.#takeWaiting())
+    if (this.phase === 'ended') {
+      // Whoever loads it next must not be overtaken by this write.
+      if (result === 'unknown') this.services.commitFailed(this, result)
+      return this.services.ended(this, this.#takeWaiting())
+    }
     if (result !== 'ok' && result !== 'duplicate') {
       this.services.commitFailed(this, result)
       // Nothing is being written any more: a failing `onActivate` ends the activation from within `fail`.

@@ -23,7 +23,7 @@ describe('a cluster', () => {
   it('answers everywhere with the same owner and one state', async () => {
     for (let i = 0; i < 20; i++) {
       const answers = []
-      for (const host of hosts) answers.push(await callHttp(host.http, 'Account', `x${i}`, 'payIn', 1))
+      for (const host of hosts) answers.push(await callHttp(host.http, 'Account', `x${i}`, 'deposit', 1))
       expect(answers.map(a => a.body)).toEqual([1, 2, 3])
       expect(new Set(answers.map(a => a.host)).size).toBe(1)
       expect(new Set(answers.map(a => a.epoch)).size).toBe(1)
@@ -46,7 +46,7 @@ describe('a cluster', () => {
 
   it('carries calls between actors, and streams, across hosts', async () => {
     for (let i = 0; i < 10; i++) {
-      await callHttp(hosts[i % 3]!.http, 'Account', `from${i}`, 'payIn', 100)
+      await callHttp(hosts[i % 3]!.http, 'Account', `from${i}`, 'deposit', 100)
       expect(await callHttp(hosts[(i + 1) % 3]!.http, 'Transfer', `t${i}`, 'run', `from${i}`, `to${i}`, 40)).toMatchObject({ status: 200, body: 'done' })
       expect(await callHttp(hosts[(i + 2) % 3]!.http, 'Account', `to${i}`, 'total')).toMatchObject({ body: 40 })
     }
@@ -57,7 +57,7 @@ describe('a cluster', () => {
 
   it("carries an author's error across hosts with its code, data and status", async () => {
     for (const host of hosts) {
-      expect(await callHttp(host.http, 'Account', 'poor', 'payOut', 5)).toMatchObject({
+      expect(await callHttp(host.http, 'Account', 'poor', 'withdraw', 5)).toMatchObject({
         status: 409, body: { code: 'INSUFFICIENT', executed: 'yes', retryable: false, data: { missing: 5 } },
       })
     }

@@ -78,7 +78,7 @@ describe('under a steady load', () => {
     await load.more(300)
     await placement.process.stop('SIGKILL')
     await load.more(2_000)
-    expect(await callHttp(a!.http, 'Account', 'new', 'payIn', 5)).toMatchObject({ status: 200, body: 5 })
+    expect(await callHttp(a!.http, 'Account', 'new', 'deposit', 5)).toMatchObject({ status: 200, body: 5 })
     await load.stop()
     expect(load.failures.map(String)).toEqual([])
     expect(await load.wrong()).toEqual([])

@@ -53,10 +53,10 @@ describe.each(stores)('on %s', (_name, open) => {
   it('a killed host may come back under its name at once', async () => {
     const { address } = await processes.placement({ store: store.url })
     const [a, b] = await Promise.all(['a', 'b'].map(name => processes.host(name, { placement: address, store: store.url })))
-    for (let i = 0; i < 20; i++) expect(await callHttp(a!.http, 'Account', `back${i}`, 'payIn', 1)).toMatchObject({ status: 200 })
+    for (let i = 0; i < 20; i++) expect(await callHttp(a!.http, 'Account', `back${i}`, 'deposit', 1)).toMatchObject({ status: 200 })
     await b!.process.stop('SIGKILL')
     const again = await processes.host('b', { placement: address, store: store.url })
-    for (let i = 0; i < 20; i++) expect(await callHttp(again.http, 'Account', `back${i}`, 'payIn', 1)).toMatchObject({ status: 200, body: 2 })
+    for (let i = 0; i < 20; i++) expect(await callHttp(again.http, 'Account', `back${i}`, 'deposit', 1)).toMatchObject({ status: 200, body: 2 })
     await again.process.stop()
     await a!.process.stop()
   })

@@ -36,7 +36,7 @@ describe('a cluster on Redis', () => {
 async function answers(url: string): Promise<void> {
   const deadline = performance.now() + 20_000
   for (;;) {
-    const reply = await callHttp(url, 'Account', 'probe', 'payIn', 1)
+    const reply = await callHttp(url, 'Account', 'probe', 'deposit', 1)
     if (reply.status === 200) return
     expect(reply.body).toMatchObject({ retryable: true })
     if (performance.now() > deadline) throw new Error(`no write succeeds: ${JSON.stringify(reply.body)}`)
