@@ -14,7 +14,7 @@ import type { ActorContext } from '../../actors/actor-context.ts'
 import type { ActorType } from '../../actors/actor-type.ts'
 import type { ChainLink } from '../../actors/call-chain.ts'
 import type { Fields } from '../../actors/fields.ts'
-import { turnScope, type Invocation, type OutputGate } from '../../actors/invocation.ts'
+import { runInTurn, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
 import type { ActorWrite, CommitResult } from '../../stores/actor-store.ts'
@@ -273,7 +273,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     }
     let result: unknown
     try {
-      result = turnScope.run(call, runMethod, this, call, this.#instance!)
+      result = runInTurn(call, runMethod, this, call, this.#instance!)
     } catch (error) {
       return this.#finish(call, { threw: true, value: error }, savepoint)
     }
