@@ -20,6 +20,10 @@ import { applyDelta, decodeTable } from './table-codec.ts'
 import { TableView } from './table-view.ts'
 import { emptyTable } from './table.ts'
 
+/** How long a leaving host goes on alone when its service is away, and how often it looks. */
+const LEAVE_ALONE_MS = 1_000
+const LEAVE_LOOK_MS = 100
+
 export interface PlacementClientOptions {
   /** HOST:PORT of the placement services, or several in one string with commas; at least one. */
   readonly addresses: string | readonly string[]
@@ -126,12 +130,26 @@ export class PlacementClient implements Membership {
     return new Promise(resolve => {
       const done = (): void => {
         timer.cancel()
+        this.#leaving = undefined
         resolve()
       }
       const timer = this.#clock.after(timeoutMs, done, true)
       this.#leaving = done
+      this.#watchLeave(done)
       if (this.#connected) this.#link?.send({ version: this.#view.table.version, kind: 'leave', leave: {} })
     })
+  }
+
+  /** Without the service nothing can be moved: a leave that hears nothing of it for a while ends. */
+  #watchLeave(done: () => void): void {
+    let silentMs = 0
+    const look = (): void => {
+      if (this.#leaving !== done || this.#closed) return
+      silentMs = this.#connected ? 0 : silentMs + LEAVE_LOOK_MS
+      if (silentMs >= LEAVE_ALONE_MS) done()
+      else this.#clock.after(LEAVE_LOOK_MS, look, true)
+    }
+    look()
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@
  * Its one table has the stored version + 1, saved with compare-and-set, so that epochs rise from one start to the next and a
  * second process on the same store gets a higher one: the fence then shuts the first one out (P4).
  */
-import type { Clock } from '../core/clock.ts'
+import { sleep, type Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import type { ClusterStore } from '../stores/cluster-store.ts'
@@ -24,17 +24,23 @@ export interface StandaloneOptions {
 }
 
 const MAX_ATTEMPTS = 100
+const ALONE = 'standalone'
+/** Longer than the row of a leader that is dead (3 s by default). */
+const LEADER_ROW_MS = 3_500
+const LOOK_AGAIN_MS = 100
 /** Long enough to read one's term from the row, short enough to stand in nobody's way. */
 const TERM_TTL_MS = 1_000
 
 export class StandaloneMembership implements Membership {
   readonly connected = true
   readonly #store: ClusterStore
+  readonly #clock: Clock
   readonly #random: Random
   readonly #view: TableView
 
   constructor(options: StandaloneOptions) {
     this.#store = options.clusterStore
+    this.#clock = options.clock
     this.#random = options.random
     this.#view = new TableView(options.clock, emptyTable(2 ** (options.shardBits ?? 10)))
   }
@@ -43,10 +49,13 @@ export class StandaloneMembership implements Membership {
     return this.#view.table
   }
 
-  /** @throws STORE_UNAVAILABLE · CLUSTER_MISMATCH when the store was written with other shard bits */
+  /**
+   * @throws LEADER_HELD when a placement service leads a cluster on this store · STORE_UNAVAILABLE · CLUSTER_MISMATCH when
+   * the store was written with other shard bits
+   */
   async join(self: JoinRequest, _timeoutMs: number): Promise<void> {
+    let term = await this.#refuseLedStore()
     const empty = this.#view.table
-    let term = 1
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const saved = await this.#store.loadTable()
       if (saved !== undefined) decodeCluster(saved.bytes, empty.shards)
@@ -81,9 +90,29 @@ export class StandaloneMembership implements Membership {
     this.#view.close()
   }
 
+  /**
+   * A host alone takes every shard that it touches, and a living cluster on the same store would lose them. A leader that
+   * crashed leaves its row until it expires, so one look is not enough. Gives the newest term.
+   */
+  async #refuseLedStore(): Promise<number> {
+    const giveUpAt = this.#clock.monotonicMs() + LEADER_ROW_MS
+    for (;;) {
+      const nonce = this.#random.nonce()
+      const row = await this.#store.campaign({ nonce, address: ALONE, ttlMs: TERM_TTL_MS })
+      if (row.nonce === nonce) {
+        await this.#store.resign(nonce)
+        return row.term
+      }
+      if (this.#clock.monotonicMs() > giveUpAt && row.address !== ALONE) {
+        throw new TroupeError('LEADER_HELD', `a placement service at ${row.address} leads a cluster on ${this.#store.name}, and a host alone would take its actors away; join it with placement ${row.address} (--placement), or use another store`)
+      }
+      await sleep(this.#clock, LOOK_AGAIN_MS)
+    }
+  }
+
   async #termOfRow(): Promise<number> {
     const nonce = this.#random.nonce()
-    const row = await this.#store.campaign({ nonce, address: 'standalone', ttlMs: TERM_TTL_MS })
+    const row = await this.#store.campaign({ nonce, address: ALONE, ttlMs: TERM_TTL_MS })
     if (row.nonce === nonce) await this.#store.resign(nonce)
     return row.term
   }

@@ -41,7 +41,6 @@ export type { HostPhase }
 
 /** How long a leaving host lets its shards find new owners; running turns have their own, shorter drain time. */
 const LEAVE_MS = 15_000
-const LEAVE_ALONE_MS = 1000
 const GATEWAY_STOP_MS = 5000
 
 /** A running host. */
@@ -206,8 +205,7 @@ export class Host implements Dispatcher {
         start: () => this.#join(joinTimeoutMs),
         stop: async () => {
           for (const gateway of gateways) gateway.drain()
-          // Without its service nothing can be moved: the others will find this host gone.
-          await this.#membership.leave(this.#membership.connected ? LEAVE_MS : LEAVE_ALONE_MS)
+          await this.#membership.leave(LEAVE_MS)
           await this.#membership.close()
         },
         stopWithinMs: LEAVE_MS + 2000,

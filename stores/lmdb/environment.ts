@@ -13,7 +13,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { endianness } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
@@ -53,7 +53,7 @@ export class LmdbEnvironment {
   /** Pairs with `close`; the file is open while anybody uses it. @throws STORE_OPEN_FAILED */
   open(): void {
     try {
-      mkdirSync(this.#directory, { recursive: true })
+      makeFolder(this.#directory)
       // A path with an extension is taken as a file, so that dots in the directory's name mean nothing.
       const file = join(this.#directory, 'troupe.mdb')
       checkFile(file)
@@ -156,6 +156,17 @@ function checkFile(file: string): void {
     if (!start.includes(MAGIC)) throw new Error(`${file} is no LMDB file`)
   } finally {
     closeSync(opened)
+  }
+}
+
+/** `mkdirSync(…, { recursive: true })` never returns where a folder exists in which none can be made (/proc, Node 24). */
+function makeFolder(directory: string): void {
+  if (existsSync(directory)) return
+  if (dirname(directory) !== directory) makeFolder(dirname(directory))
+  try {
+    mkdirSync(directory)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

@@ -55,3 +55,12 @@ test('a cluster row of somebody else is refused', async () => {
   await store.saveTable({ term: 1, version: 1, bytes: new Uint8Array([0xc0]) })
   await expect(open(store).join(request('a', 'a:1'), 1_000)).rejects.toMatchObject({ code: 'PROTOCOL' })
 })
+
+test('is refused on a store that a placement service leads, and not after that service died', async () => {
+  const store = memoryStore()
+  const living = await store.campaign({ nonce: 'leader', address: '10.0.0.1:50005', ttlMs: 60_000 })
+  await expect(open(store).join(request('a', 'a:1'), 1_000)).rejects.toMatchObject({ code: 'LEADER_HELD', message: expect.stringContaining('--placement') })
+  await store.resign(living.nonce)
+  await store.campaign({ nonce: 'dead', address: '10.0.0.1:50005', ttlMs: 300 })
+  await open(store).join(request('a', 'a:1'), 1_000)
+})

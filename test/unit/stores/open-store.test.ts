@@ -105,3 +105,7 @@ test('names of entries have a length', () => {
   checkEntryName('€'.repeat(170))
   expect(errorOf(() => checkEntryName('€'.repeat(171))).code).toBe('BAD_REQUEST')
 })
+
+test.runIf(process.platform === 'linux')('a directory that can never be made is refused, and does not hang', async () => {
+  await expect(openStores('lmdb:/proc/troupe/data', { clock }).actors.open()).rejects.toMatchObject({ code: 'STORE_OPEN_FAILED' })
+})
