@@ -39,6 +39,24 @@ describe('a host', () => {
     expect(await host.stop('SIGINT', 5_000)).toEqual({ code: 0, signal: null })
   })
 
+  it('stops soon when its placement service stops with it', async () => {
+    await using processes = new TestProcesses()
+    const { process: service, address } = await processes.placement()
+    const { process: host } = await processes.host('a', { placement: address })
+    const ends = Promise.all([service.stop('SIGTERM', 15_000), host.stop('SIGTERM', 8_000)])
+    expect(await ends).toEqual([{ code: 0, signal: null }, { code: 0, signal: null }])
+  })
+
+  it('alone is refused on the store of a living cluster, which serves on', async () => {
+    await using processes = new TestProcesses()
+    const { address } = await processes.placement()
+    const member = await processes.host('a', { placement: address })
+    const alone = processes.startHost('alone')
+    expect(await alone.ended(15_000)).toEqual({ code: 1, signal: null })
+    expect(alone.stderr).toMatch(/^troupe: LEADER_HELD: [^\n]*--placement[^\n]*\n$/)
+    expect(await callHttp(member.http, 'Counter', 'x', 'increment')).toMatchObject({ status: 200, body: 1 })
+  })
+
   it('is refused when a living host has its name, which serves on', async () => {
     await using processes = new TestProcesses()
     const { address } = await processes.placement()
