@@ -4,7 +4,8 @@
  * Files are imported as they are; Node strips the types of TypeScript. A class exported under several names, or from
  * several files (re-exports), counts once. What goes wrong names the file and, where Node tells it, the line.
  */
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
+import { findPackageJSON } from 'node:module'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isActorClass, readActorType, type ActorClass } from '../actors/actor-type.ts'
@@ -40,7 +41,7 @@ async function loadApp(file: string): Promise<ActorClass[]> {
   try {
     exported = await import(pathToFileURL(path).href) as Record<string, unknown>
   } catch (error) {
-    throw loadFailure(file, path, error)
+    throw await loadFailure(file, path, error)
   }
   const classes = Object.values(exported).filter(isActorClass)
   if (classes.length > 0) return classes
@@ -50,10 +51,10 @@ async function loadApp(file: string): Promise<ActorClass[]> {
     + ` write 'export class … extends Actor', importing Actor from 'troupe'`)
 }
 
-function loadFailure(file: string, path: string, error: unknown): TroupeError {
+async function loadFailure(file: string, path: string, error: unknown): Promise<TroupeError> {
   const name = error instanceof Error && error.name !== 'Error' ? `${error.name}: ` : ''
   const place = placeOf(error) ?? path
-  return new TroupeError('APP_LOAD_FAILED', `app file ${file} failed to load: ${name}${messageOf(error)} (${place})${remedy(error)}`, { cause: error })
+  return new TroupeError('APP_LOAD_FAILED', `app file ${file} failed to load: ${name}${messageOf(error)} (${place}); ${await remedy(path, error)}`, { cause: error })
 }
 
 /** `FILE:LINE` where it happened: the head line of a syntax error, else the first frame outside of Node. */
@@ -64,11 +65,26 @@ function placeOf(error: unknown): string | undefined {
   return place?.startsWith('file:') === true ? place.replace(/^file:\/\/[^:]*/, fileURLToPath) : place
 }
 
-function remedy(error: unknown): string {
+async function remedy(path: string, error: unknown): Promise<string> {
   const code = (error as { code?: unknown } | null)?.code
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
-    return '; Node only strips types: write it without enum, namespace, decorators and parameter properties'
+    return 'Node only strips types: write it without enum, namespace, decorators and parameter properties'
   }
-  if (code === 'ERR_MODULE_NOT_FOUND') return '; relative imports carry their extension (./account.ts), packages must be installed'
-  return '; mend it and start again'
+  if (code === 'ERR_MODULE_NOT_FOUND') return 'relative imports carry their extension (./account.ts), packages must be installed'
+  if (error instanceof SyntaxError && moduleSyntax.test(error.message)) {
+    const commonJs = await commonJsPackageOf(path)
+    if (commonJs !== undefined) return `${commonJs} says "type": "commonjs"; run 'npm pkg set type=module' there`
+  }
+  return 'mend it and start again'
+}
+
+/** What V8 says about the syntax of modules in what it was told is CommonJS. */
+const moduleSyntax = /outside a module|Unexpected token 'export'|await is only valid in async functions/
+
+/** The package.json that makes `path` CommonJS, as `npm init -y` writes it. Without a "type" Node looks at the syntax. */
+async function commonJsPackageOf(path: string): Promise<string | undefined> {
+  if (!/\.[jt]s$/.test(path)) return undefined
+  const found = findPackageJSON(pathToFileURL(path))
+  const text = found === undefined ? undefined : await readFile(found, 'utf8').catch(() => undefined)
+  return text !== undefined && /"type"\s*:\s*"commonjs"/.test(text) ? found : undefined
 }

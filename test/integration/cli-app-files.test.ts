@@ -1,4 +1,5 @@
 /** App files: several, re-exports once; a bad one ends the start with a line that names the file, the place and the remedy. */
+import { mkdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { callHttp, exampleApp, TestProcesses } from './processes.ts'
 
@@ -25,6 +26,18 @@ describe('an app file that', () => {
     const { code, stderr } = await processes.run(['host', path, '--store', 'memory:', '--http-port', '0', '--grpc-port', 'off'])
     expect(stderr).toMatch(says)
     expect(stderr).toMatch(/^troupe: APP_LOAD_FAILED: [^\n]+\n$/)
+    expect(code).toBe(1)
+  })
+
+  it.each([
+    [`import { Actor } from 'troupe'\nexport class A extends Actor {}\n`, 'Cannot use import statement outside a module'],
+    ['export class A {}\n', `Unexpected token 'export'`],
+  ])('is a module in a package of "type": "commonjs" is refused with the cure', async (text, says) => {
+    mkdirSync(`${processes.folder}/old`, { recursive: true })
+    processes.write('old/package.json', '{\n  "type": "commonjs"\n}\n')
+    const { code, stderr } = await processes.run(['host', processes.write('old/app.ts', text), '--store', 'memory:'])
+    expect(stderr).toMatch(/^troupe: APP_LOAD_FAILED: [^\n]+old\/package\.json says "type": "commonjs"; run 'npm pkg set type=module' there\n$/m)
+    expect(stderr).toContain(says)
     expect(code).toBe(1)
   })
 
