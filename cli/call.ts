@@ -17,6 +17,7 @@ Examples:
   troupe call 'Room/cats and dogs' post '{"text":"hello"}' --to http://10.0.0.4:3500
   troupe call Account/alice rename alice        a bare word that is no JSON is a string
   troupe call Account/alice rename '"5"'        a string of digits
+  troupe call Room/lobby post '"{hi}"'           a string that begins like JSON
   troupe call Log/app append -- --verbose       arguments that begin with a dash
 
 A failure is one line on standard error: code, message, whether the method ran, whether a repeat may succeed.`
@@ -38,9 +39,10 @@ export function addCallCommand(program: Command): void {
 
 async function call(actor: string, method: string, words: readonly string[], flags: CallFlags): Promise<void> {
   const { type, id } = readActorKey(actor)
+  const args = words.map(readArgument)
   const client = connect(flags.to)
   try {
-    const result = await client.call(type, id, method, words.map(readArgument), flags.timeout === undefined ? {} : { timeout: flags.timeout })
+    const result = await client.call(type, id, method, args, flags.timeout === undefined ? {} : { timeout: flags.timeout })
     if (isStream(result)) for await (const item of result) print(jsonText(item))
     else if (result !== undefined) print(jsonText(result))
   } catch (error) {

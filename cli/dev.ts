@@ -23,7 +23,7 @@ export function addDevCommand(program: Command): void {
     .argument('<app...>', 'files whose exported classes that extend Actor are hosted')
     .addHelpText('after', examples)
     .action(dev)
-  for (const option of servingFlags()) command.addOption(option)
+  for (const option of servingFlags('--http-port')) command.addOption(option)
 }
 
 async function dev(apps: string[], _flags: unknown, command: Command): Promise<void> {

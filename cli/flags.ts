@@ -39,6 +39,12 @@ export const readNumber = (least: number, most: number, whole = false) => (text:
   return value
 }
 
+/** The address alone: ports have flags of their own, `portFlag` among them. */
+export const readListenAddress = (portFlag: string) => (text: string): string => {
+  if (/^(?:\[.*\]|[^:]*):\d*$/.test(text)) throw new InvalidArgumentError(`It must be an address alone; give the port with ${portFlag}.`)
+  return text
+}
+
 /** `HOST:PORT[,HOST:PORT…]`. */
 export function readAddresses(text: string): string[] {
   const addresses = text.split(',').map(a => a.trim()).filter(a => a !== '')

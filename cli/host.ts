@@ -11,7 +11,8 @@ import type { Gateway } from '../runtime/gateway.ts'
 import { createHost } from '../runtime/host.ts'
 import { loadApps } from './app-loader.ts'
 import {
-  flag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId, readNumber, readPort, readPortOrOff, shardBitsFlag, storeFlag, type LogFlags,
+  flag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId, readListenAddress, readNumber, readPort, readPortOrOff, shardBitsFlag, storeFlag,
+  type LogFlags,
 } from './flags.ts'
 import { serve } from './service-life.ts'
 
@@ -35,9 +36,9 @@ interface HostFlags extends LogFlags {
   readonly joinTimeout: number
 }
 
-/** Flags that `troupe dev` hands on. */
-export const servingFlags = (): Option[] => [
-  flag('--listen <address>', 'address that all ports bind to').default('127.0.0.1'),
+/** Flags that `troupe dev` hands on; `portFlag` is what a port in `--listen` was meant for. */
+export const servingFlags = (portFlag: string): Option[] => [
+  flag('--listen <address>', 'address that all ports bind to').default('127.0.0.1').argParser(readListenAddress(portFlag)),
   flag('--http-port <port>', 'HTTP door; 0: chosen by the system, off: none').default(3500).argParser(readPortOrOff),
   flag('--grpc-port <port>', 'gRPC door; 0: chosen by the system, off: none').default(50001).argParser(readPortOrOff),
   storeFlag('lmdb:./.troupe'),
@@ -69,7 +70,7 @@ export function addHostCommand(program: Command): void {
     .argument('<app...>', 'files whose exported classes that extend Actor are hosted')
     .addHelpText('after', examples)
     .action((apps: string[], flags: HostFlags) => host(apps, flags))
-  for (const option of [...clusterFlags(), ...servingFlags()]) command.addOption(option)
+  for (const option of [...clusterFlags(), ...servingFlags('--port')]) command.addOption(option)
 }
 
 async function host(apps: readonly string[], flags: HostFlags): Promise<void> {

@@ -9,7 +9,7 @@ import { openLogger } from '../core/logger.ts'
 import { SystemRandom } from '../core/random.ts'
 import { startPlacement } from '../placement/placement-server.ts'
 import { openStores } from '../stores/open-store.ts'
-import { flag, logFlags, namespaceFlag, readPort, shardBitsFlag, storeFlag, type LogFlags } from './flags.ts'
+import { flag, logFlags, namespaceFlag, readListenAddress, readPort, shardBitsFlag, storeFlag, type LogFlags } from './flags.ts'
 import { serve } from './service-life.ts'
 
 const STOP_TIMEOUT_MS = 10_000
@@ -34,7 +34,7 @@ export function addPlacementCommand(program: Command): void {
     .action((flags: PlacementFlags) => placement(flags))
   const options = [
     flag('--port <port>', 'port for hosts; 0: chosen by the system').default(50005).argParser(readPort),
-    flag('--listen <address>', 'address to bind').default('127.0.0.1'),
+    flag('--listen <address>', 'address to bind').default('127.0.0.1').argParser(readListenAddress('--port')),
     storeFlag('lmdb:./.troupe'),
     namespaceFlag(),
     shardBitsFlag(),

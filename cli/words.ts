@@ -1,5 +1,5 @@
 /** What people type for `troupe call` and `troupe status`: `Account/alice` and arguments. */
-import { TroupeError } from '../core/errors.ts'
+import { TroupeError, messageOf } from '../core/errors.ts'
 import { checkId, checkType, type ActorKey } from '../core/ids.ts'
 
 /** The first `/` splits type and id; the rest may hold anything a name may hold. @throws BAD_OPTION */
@@ -16,11 +16,15 @@ export function readActorKey(text: string): ActorKey {
   return key
 }
 
-/** JSON where it is JSON (`5`, `true`, `"5"`, `{"a":1}`), else the word itself as a string. */
+/**
+ * JSON where it is JSON (`5`, `true`, `"5"`, `{"a":1}`), else the word itself as a string.
+ * @throws BAD_OPTION for what begins like an object, a list or a string of JSON and is none: a slip, never meant as a word
+ */
 export function readArgument(word: string): unknown {
   try {
     return JSON.parse(word) as unknown
-  } catch {
-    return word
+  } catch (error) {
+    if (!/^\s*[{["]/.test(word)) return word
+    throw new TroupeError('BAD_OPTION', `the argument ${word} begins like JSON and is none (${messageOf(error)}); quote it for the shell, or write a string as ${JSON.stringify(JSON.stringify(word))}`, { cause: error })
   }
 }

@@ -1,6 +1,6 @@
 // How flag values are read: what is taken, what is refused.
 import { describe, expect, it } from 'vitest'
-import { flag, readAddresses, readDuration, readHostId, readHttpUrl, readNumber, readPort, readPortOrOff } from '../../../cli/flags.ts'
+import { flag, readAddresses, readDuration, readHostId, readHttpUrl, readListenAddress, readNumber, readPort, readPortOrOff } from '../../../cli/flags.ts'
 
 describe('a flag', () => {
   it('has an environment variable named after it', () => {
@@ -31,6 +31,11 @@ describe('values', () => {
     expect(readAddresses('a:1, [::1]:50005,')).toEqual(['a:1', '[::1]:50005'])
     for (const wrong of ['a', 'a:0', 'a:65536', 'http://a:1', 'a:b', ':1']) expect(() => readAddresses(wrong)).toThrow(/is no HOST:PORT/)
     for (const wrong of ['', ',']) expect(() => readAddresses(wrong)).toThrow(/at least one/)
+  })
+
+  it('of addresses to listen on have no port', () => {
+    for (const right of ['127.0.0.1', 'localhost', '::1', '::', 'fe80::1:2']) expect(readListenAddress('--port')(right)).toBe(right)
+    for (const wrong of ['127.0.0.1:50005', 'localhost:1', '[::1]:50005', ':50005', 'a:']) expect(() => readListenAddress('--port')(wrong)).toThrow(/give the port with --port/)
   })
 
   it('of host ids are legal names', () => {

@@ -20,7 +20,11 @@ describe('an argument', () => {
     fc.assert(fc.property(fc.jsonValue(), value => { expect(readArgument(JSON.stringify(value))).toEqual(JSON.parse(JSON.stringify(value))) }))
   })
 
-  it.each(['alice', '{a}', "'5'", '05', '', 'NaN', 'undefined'])('%s that is none is a string', word => {
+  it.each(['alice', "'5'", '05', '', 'NaN', 'undefined'])('%s that is none is a string', word => {
     expect(readArgument(word)).toBe(word)
+  })
+
+  it.each(['{a}', '{"a":1', ' [1,', '"', '"a'])('%s that begins like JSON and is none is refused', word => {
+    expect(() => readArgument(word)).toThrow(expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringContaining(word) as string }))
   })
 })
