@@ -25,7 +25,13 @@ const codeOf = (error: unknown): string => {
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim()
 
 /** `troupe: CODE: message`, without a line break. Errors that are not ours and have no code count as INTERNAL. */
-export const failureLine = (error: unknown): string => `troupe: ${codeOf(error)}: ${oneLine(messageOf(error))}`
+export function failureLine(error: unknown): string {
+  const code = codeOf(error)
+  const message = oneLine(messageOf(error))
+  // An author's error without a message of its own repeats its code.
+  const said = isActorError(error) && (message === code || message.startsWith(`${code} {`)) ? message.slice(code.length + 1) : message
+  return `troupe: ${code}${said === '' ? '' : `: ${said}`}`
+}
 
 /** The same for a failed call, with what is proved about it: `(executed: no, retryable: yes)`. */
 export function callFailureLine(error: unknown): string {

@@ -56,7 +56,7 @@ describe('troupe call', () => {
 
   it("shows an actor's error with its code, and what is proved", async () => {
     expect(await troupe('call', 'Echo/x', 'refuse')).toMatchObject({
-      code: 1, stdout: '', stderr: 'troupe: REFUSED: REFUSED {"why":"because"} (executed: yes, retryable: no)\n',
+      code: 1, stdout: '', stderr: 'troupe: REFUSED: {"why":"because"} (executed: yes, retryable: no)\n',
     })
   })
 

@@ -5,6 +5,7 @@ import { callFailureLine, exitCodeOf, failureLine } from '../../../cli/failure.t
 import { TroupeError } from '../../../core/errors.ts'
 
 class Odd extends ActorError<{ n: number }> { static readonly code = 'ODD' }
+class Plain extends ActorError {}
 
 describe('a failure', () => {
   it('is one line with its code', () => {
@@ -16,7 +17,9 @@ describe('a failure', () => {
 
   it('of a call says what is proved', () => {
     expect(callFailureLine(new TroupeError('MAILBOX_FULL', 'full'))).toBe('troupe: MAILBOX_FULL: full (executed: no, retryable: yes)')
-    expect(callFailureLine(new Odd({ n: 3 }))).toBe('troupe: ODD: ODD {"n":3} (executed: yes, retryable: no)')
+    expect(callFailureLine(new Odd({ n: 3 }))).toBe('troupe: ODD: {"n":3} (executed: yes, retryable: no)')
+    expect(callFailureLine(new Odd({ n: 3 }, 'three is odd'))).toBe('troupe: ODD: three is odd (executed: yes, retryable: no)')
+    expect(callFailureLine(new Plain())).toBe('troupe: Plain (executed: yes, retryable: no)')
     expect(callFailureLine(new Error('x'))).toBe('troupe: INTERNAL: x')
   })
 
