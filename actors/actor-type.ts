@@ -73,7 +73,7 @@ export function readActorType(actorClass: ActorClass): ActorType {
   if (badName !== undefined) problems.push(`its type ${badName}; set static readonly type = '…'`)
 
   const options = actorOptionsSchema.safeParse(statics.options ?? {})
-  if (!options.success) problems.push(...options.error.issues.map(i => `options.${i.path.join('.')}: ${i.message}`))
+  if (!options.success) problems.push(...options.error.issues.map(i => optionProblem(['options'], i, Object.keys(actorOptionsSchema.shape))))
   const version = statics.version ?? 1
   if (!Number.isSafeInteger(version) || version < 1) problems.push('static version must be a whole number from 1 up')
   if (statics.migrate !== undefined && typeof statics.migrate !== 'function') problems.push('static migrate must be a function')
@@ -93,21 +93,33 @@ export function readActorType(actorClass: ActorClass): ActorType {
   })
 }
 
+/** What is wrong with an option, by its name; of a key that does not exist, which ones do. */
+export function optionProblem(
+  place: readonly string[], issue: { readonly code?: string; readonly path: readonly PropertyKey[]; readonly message: string }, known: readonly string[],
+): string {
+  const path = [...place, ...issue.path.map(String)].join('.')
+  const unknown = issue.code === 'unrecognized_keys'
+  const says = unknown ? issue.message.replace(/^U(.*?):/, 'u$1') : issue.message
+  return `${path === '' ? 'options' : path}: ${says}${unknown && issue.path.length === 0 ? `; there are ${known.join(', ')}` : ''}`
+}
+
 function readMethods(actorClass: ActorClass, given: NonNullable<ActorStatics['methods']>, problems: string[]): ReadonlyMap<string, Method> {
   const methods = new Map<string, Method>()
+  const callable = new Set<string>()
   for (const [name, run] of prototypeFunctions(actorClass)) {
     if (reserved.has(name)) problems.push(`a method may not be called ${name}: references use that name`)
     if (hooks.has(name) || name.startsWith('_')) continue
+    callable.add(name)
     const option = methodOptionSchema.safeParse((Object.hasOwn(given, name) ? given[name] : undefined) ?? {})
     if (!option.success) {
-      problems.push(...option.error.issues.map(i => `methods.${name}${i.path.length > 0 ? `.${i.path.join('.')}` : ''}: ${i.message}`))
+      problems.push(...option.error.issues.map(i => optionProblem(['methods', name], i, Object.keys(methodOptionSchema.shape))))
       continue
     }
     const stream = Object.prototype.isPrototypeOf.call(asyncGenerator, run as object)
     methods.set(name, { name, run: run as Method['run'], readonly: option.data.readonly, input: option.data.input, stream })
   }
   for (const name of Object.keys(given)) {
-    if (!methods.has(name)) problems.push(`methods.${name}: there is no such method that can be called from outside`)
+    if (!callable.has(name)) problems.push(`methods.${name}: there is no such method that can be called from outside`)
   }
   return methods
 }

@@ -4,7 +4,7 @@
  * Cluster-wide options (shard bits, namespace, store) are fingerprinted and compared when a host joins; the rest is each host's own.
  */
 import { z } from 'zod'
-import { isActorClass, type ActorClass } from '../actors/actor-type.ts'
+import { isActorClass, optionProblem, type ActorClass } from '../actors/actor-type.ts'
 import { SystemClock, type Clock } from '../core/clock.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
 import { TroupeError } from '../core/errors.ts'
@@ -121,7 +121,7 @@ const schema = z.strictObject({
 export function resolveHostOptions(options: HostOptions): ResolvedHostOptions {
   const parsed = schema.safeParse(options)
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(i => `${i.path.join('.') || 'options'}: ${i.message}`)
+    const problems = parsed.error.issues.map(i => optionProblem([], i, Object.keys(schema.shape)))
     throw new TroupeError('BAD_OPTION', `createHost: ${problems.join('; ')}`, { data: { problems } })
   }
   const { callTimeout, commitTimeout, joinTimeout, drainTimeout, hostId, ...rest } = parsed.data

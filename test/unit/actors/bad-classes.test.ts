@@ -37,6 +37,18 @@ describe('an actor class', () => {
     ]) expect(problems.some(p => text.test(p)), `${String(text)} in\n${problems.join('\n')}`).toBe(true)
   })
 
+  it('is told which options there are when it names another', () => {
+    class Odd extends Actor {
+      static readonly options = { mailbx: 5 }
+      static readonly methods = { work: { readOnly: true } }
+      work() {}
+    }
+    expect(problemsOf(Odd)).toEqual([
+      'options: unrecognized key "mailbx"; there are idleAfter, reentrancy, maxDepth, mailbox, turnTimeout, drainTimeout, placement',
+      'methods.work: unrecognized key "readOnly"; there are readonly, input',
+    ])
+  })
+
   it('needs a name', () => {
     expect(problemsOf(class extends Actor {})).toEqual([expect.stringContaining('static readonly type')])
     expect(problemsOf(class extends Actor { static readonly type = 'Fine' })).toEqual([])
