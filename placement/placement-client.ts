@@ -20,6 +20,8 @@ import { applyDelta, decodeTable } from './table-codec.ts'
 import { TableView } from './table-view.ts'
 import { emptyTable } from './table.ts'
 
+/** A host that waits longer for its place says so: nothing else would tell a user what it does. */
+const SAY_WAITING_MS = 1_000
 /** How long a leaving host goes on alone when its service is away, and how often it looks. */
 const LEAVE_ALONE_MS = 1_000
 const LEAVE_LOOK_MS = 100
@@ -91,8 +93,10 @@ export class PlacementClient implements Membership {
       const timer = this.#clock.after(timeoutMs, () => this.#joining?.reject(new TroupeError('PLACEMENT_UNREACHABLE',
         `no placement service at ${this.#addresses.join(', ')} took this host in within ${timeoutMs} ms (${this.#lastProblem}); is it running there?`,
         { data: { addresses: this.#addresses } })), true)
+      const notice = this.#clock.after(SAY_WAITING_MS, () => this.#log.info({ placement: this.#addresses, reason: this.#lastProblem }, 'waiting for placement'), true)
       const settle = (): void => {
         timer.cancel()
+        notice.cancel()
         this.#joining = undefined
       }
       this.#joining = {

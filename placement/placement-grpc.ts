@@ -96,6 +96,9 @@ export const grpcDial = (): Dial => {
   }
 }
 
+/** grpc-js ends what it says with a label for notes of the resolver, also when there are none. */
+const withoutEmptyNote = (text: string): string => text.replace(/\s*Resolution note:\s*$/, '')
+
 function hostLink(client: Client, stream: ClientDuplexStream<HostMessage, PlacementMessage>, listener: LinkListener): PlacementLink {
   let open = true
   const close = (): boolean => {
@@ -111,7 +114,7 @@ function hostLink(client: Client, stream: ClientDuplexStream<HostMessage, Placem
   stream.on('end', () => { if (close()) listener.closed(new Error('the service ended the stream')) })
   // After `close` the cancellation itself is reported here, to nobody.
   stream.on('error', (error: Error & { code?: number; details?: string }) => {
-    if (close()) listener.closed(new Error(error.code === grpcStatus.UNAVAILABLE ? error.details ?? error.message : messageOf(error)))
+    if (close()) listener.closed(new Error(error.code === grpcStatus.UNAVAILABLE ? withoutEmptyNote(error.details ?? error.message) : messageOf(error)))
   })
   return {
     send: message => open && stream.writableLength < MAX_WAITING && (stream.write(message), true),

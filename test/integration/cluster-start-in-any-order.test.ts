@@ -17,16 +17,17 @@ async function freePort(): Promise<number> {
 describe('a host', () => {
   it('gives up after its join timeout when there is no placement service', async () => {
     await using processes = new TestProcesses()
-    const host = processes.startHost('a', { placement: `127.0.0.1:${await freePort()}`, args: ['--join-timeout', '1s'] })
+    const host = processes.startHost('a', { placement: `127.0.0.1:${await freePort()}`, args: ['--join-timeout', '2s'] })
     expect(await host.ended(15_000)).toEqual({ code: 1, signal: null })
     expect(host.stderr).toMatch(/^troupe: PLACEMENT_UNREACHABLE: [^\n]*127\.0\.0\.1[^\n]*\n$/)
+    expect(host.stderr).not.toContain('Resolution note')
   })
 
   it('waits for a placement service that starts after it', async () => {
     await using processes = new TestProcesses()
     const port = await freePort()
     const host = processes.startHost('a', { placement: `127.0.0.1:${port}` })
-    // It waits once its doors are open: it logs nothing before that is of use, so the placement just starts second.
+    expect(await host.logged('waiting for placement')).toMatchObject({ level: 'info', placement: [`127.0.0.1:${port}`] })
     await processes.placement({ port })
     const { http } = await host.ready()
     expect(await callHttp(String(http), 'Counter', 'x', 'increment')).toMatchObject({ status: 200, body: 1 })
