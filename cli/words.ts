@@ -25,6 +25,6 @@ export function readArgument(word: string): unknown {
     return JSON.parse(word) as unknown
   } catch (error) {
     if (!/^\s*[{["]/.test(word)) return word
-    throw new TroupeError('BAD_OPTION', `the argument ${word} begins like JSON and is none (${messageOf(error)}); quote it for the shell, or write a string as ${JSON.stringify(JSON.stringify(word))}`, { cause: error })
+    throw new TroupeError('BAD_OPTION', `the argument ${word} begins like JSON and is none (${messageOf(error)}); quote it for the shell, or write a string as '${JSON.stringify(word)}'`, { cause: error })
   }
 }
