@@ -11,12 +11,15 @@ import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { FrameReader } from './frame-reader.ts'
 import { FRAME_HEADER, FrameWriter } from './frame-writer.ts'
-import { decodeFrame } from './frame.ts'
+import { decodeFrame, type Frame } from './frame.ts'
 import type { Message, PeerHandler, PeerLink, TransportLimits } from './transport.ts'
 import type { Wire } from './wire.ts'
 
 /** A frame is sent before the end of the tick when it has this many bytes. */
 export const FRAME_BYTES = 64 * 1024
+/** Messages that are handed over in one tick, and the frames that may wait for that. */
+const SLICE = 64
+const MAX_ARRIVED = 32
 const WRITE_AHEAD = 256 * 1024
 const FIRST_BUFFER = 4 * 1024
 const LARGEST_SPARE = 2 * FRAME_BYTES
@@ -57,6 +60,10 @@ export class FrameLink implements PeerLink {
   #progressed = false
   #phase: 'open' | 'ending' | 'closed' = 'open'
   #closed: (() => void)[] = []
+  /** Frames that are not wholly handed over, and how much of the first is. */
+  readonly #arrived: Frame[] = []
+  #handed = 0
+  #handingOver = false
 
   constructor(peerId: string, wire: Wire, peerMaxFrameBytes: number, context: LinkContext) {
     this.peerId = peerId
@@ -135,18 +142,45 @@ export class FrameLink implements PeerLink {
   }
 
   #receive(bytes: Uint8Array): void {
-    const { handler, limits } = this.#context
+    const { limits } = this.#context
     try {
       if (bytes.byteLength > maxFrameBytes(limits)) {
         throw new TroupeError('PROTOCOL', `host ${this.peerId} sent a frame of ${bytes.byteLength} bytes, over the limit of ${maxFrameBytes(limits)}`)
       }
       const frame = decodeFrame(bytes, this.#from, this.#reader)
-      for (let i = 0; i < frame.messages.length && this.#phase !== 'closed'; i++) this.#hand(handler, frame.messages[i]!, frame.tableVersion)
+      this.#arrived.push(frame)
+      // Over the bound the tick is held until all is handed over: the network waits, memory does not grow.
+      if (this.#arrived.length === 1 || this.#arrived.length > MAX_ARRIVED) this.#handOver(this.#arrived.length > MAX_ARRIVED ? Infinity : SLICE)
     } catch (error) {
       this.#context.log.error({ peer: this.peerId, remote: this.#wire.remote, error: messageOf(error) }, 'closed the link to a host that sent what it must not')
       return this.close(error as Error)
     }
     if (this.#queuedBytes > limits.maxQueuedBytes / 2 && this.#reading === 'on' && this.#phase !== 'closed') this.#pause()
+  }
+
+  /**
+   * Hands over some messages, and the rest in the ticks after: what the first ones bring about leaves while the others are
+   * still being handled, so that the two ends of a busy link work at the same time and not in turns.
+   */
+  #handOver(budget: number): void {
+    const { handler, clock } = this.#context
+    for (let left = budget; left > 0 && this.#phase !== 'closed';) {
+      const frame = this.#arrived[0]
+      if (frame === undefined) return
+      for (; left > 0 && this.#handed < frame.messages.length; left--) this.#hand(handler, frame.messages[this.#handed++]!, frame.tableVersion)
+      if (this.#handed < frame.messages.length) break
+      this.#arrived.shift()
+      this.#handed = 0
+    }
+    if (this.#arrived.length === 0) return
+    if (this.#phase === 'closed') this.#arrived.length = 0
+    else if (!this.#handingOver) {
+      this.#handingOver = true
+      clock.soon(() => {
+        this.#handingOver = false
+        this.#handOver(SLICE)
+      })
+    }
   }
 
   #hand(handler: PeerHandler, message: Message, tableVersion: number): void {
