@@ -167,14 +167,16 @@ export class FrameLink implements PeerLink {
     for (let left = budget; left > 0 && this.#phase !== 'closed';) {
       const frame = this.#arrived[0]
       if (frame === undefined) return
-      for (; left > 0 && this.#handed < frame.messages.length; left--) this.#hand(handler, frame.messages[this.#handed++]!, frame.tableVersion)
+      for (; left > 0 && this.#handed < frame.messages.length; left--) {
+        this.#hand(handler, frame.messages[this.#handed++]!, frame.tableVersion)
+        // The handler may have closed the link, which hands over the rest by itself.
+        if (this.#phase === 'closed') return
+      }
       if (this.#handed < frame.messages.length) break
       this.#arrived.shift()
       this.#handed = 0
     }
-    if (this.#arrived.length === 0) return
-    if (this.#phase === 'closed') this.#arrived.length = 0
-    else if (!this.#handingOver) {
+    if (this.#arrived.length > 0 && !this.#handingOver) {
       this.#handingOver = true
       clock.soon(() => {
         this.#handingOver = false
@@ -234,6 +236,8 @@ export class FrameLink implements PeerLink {
 
   #gone(reason: Error): void {
     if (this.#phase === 'closed') return
+    // What had arrived is handed over first: an answer that is here is no lost one.
+    this.#handOver(Infinity)
     this.#phase = 'closed'
     this.#stuckTimer?.cancel()
     this.#full.length = 0
