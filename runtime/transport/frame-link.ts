@@ -164,13 +164,13 @@ export class FrameLink implements PeerLink {
    */
   #handOver(budget: number): void {
     const { handler, clock } = this.#context
-    for (let left = budget; left > 0 && this.#phase !== 'closed';) {
+    for (let left = budget; left > 0 && !this.#isClosed();) {
       const frame = this.#arrived[0]
       if (frame === undefined) return
       for (; left > 0 && this.#handed < frame.messages.length; left--) {
         this.#hand(handler, frame.messages[this.#handed++]!, frame.tableVersion)
         // The handler may have closed the link, which hands over the rest by itself.
-        if (this.#phase === 'closed') return
+        if (this.#isClosed()) return
       }
       if (this.#handed < frame.messages.length) break
       this.#arrived.shift()
@@ -183,6 +183,10 @@ export class FrameLink implements PeerLink {
         this.#handOver(SLICE)
       })
     }
+  }
+
+  #isClosed(): boolean {
+    return this.#phase === 'closed'
   }
 
   #hand(handler: PeerHandler, message: Message, tableVersion: number): void {
