@@ -54,6 +54,17 @@ test('kill -9 in the middle of commits: every acknowledged one is there, whole, 
   expect(await store.commit([write(2, found!.version)])).toEqual(['ok'])
 })
 
+test('an owner that lost its claim and is outrun too is told that it is fenced, not that versions conflict', async () => {
+  const directory = folder()
+  const [older, newer] = [await openStore(directory), await openStore(directory)]
+  await older.claim([claim(1)])
+  expect(await older.commit([write(1, 0)])).toEqual(['ok'])
+  expect(await newer.claim([claim(2)])).toEqual([{ outcome: 'ok' }])
+  expect(await newer.commit([write(2, 1)])).toEqual(['ok'])
+  // Nothing of this flush is to be written, so only a look at the guard can tell.
+  expect(await older.commit([write(1, 1)])).toEqual(['fenced'])
+})
+
 test('a process frozen inside a write: commits are unknown in time, loads go on, and all heals when it is gone', async () => {
   const directory = folder()
   const store = await openStore(directory, 300)
