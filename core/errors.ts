@@ -39,6 +39,13 @@ export const errorCodes = {
   UNKNOWN_METHOD: code(404, 5, INVOKE, 'no'),
   NOT_FOUND: code(404, 5, 'ERR_BAD_REQUEST', 'no'),
   METHOD_NOT_ALLOWED: code(405, 12, 'ERR_BAD_REQUEST', 'no'),
+  IDEMPOTENCY_CONFLICT: code(409, 6, INVOKE, 'no'),
+  // Reminders, timers, sends.
+  BAD_SCHEDULE: code(400, 3, 'ERR_ACTOR_REMINDER_CREATE', 'no'),
+  REMINDER_EXISTS: code(409, 6, 'ERR_ACTOR_REMINDER_ALREADY_EXISTS', 'no'),
+  REMINDER_NOT_FOUND: code(404, 5, 'ERR_ACTOR_REMINDER_NOT_FOUND', 'no'),
+  QUOTA_EXCEEDED: code(429, 8, 'ERR_ACTOR_REMINDER_CREATE', 'no'),
+  SEND_OUT_OF_ORDER: code(503, 10, INVOKE, 'no', true),
   // What the actor did.
   METHOD_FAILED: code(500, 13, INVOKE, 'yes'),
   RESULT_NOT_ENCODABLE: code(500, 13, INVOKE, 'yes'),

@@ -1,14 +1,16 @@
 /**
- * The port to durable actor state. Adapters: memory, LMDB, Redis; one conformance suite binds them all.
+ * The port to durable actor state. Adapters: memory, LMDB, Redis, PostgreSQL; one conformance suite binds them all.
  *
  * What an adapter stores of an actor: one `head` (opaque bytes, its small fields) with a `version`, and any number of
- * `entries` (name → opaque bytes: large fields and storage keys), loaded on demand.
+ * `entries` (name → opaque bytes: large fields, storage keys, reminders, sends), loaded on demand. An entry may have a
+ * *due time*: then it is found by `due`, in order of time, without knowing its actor.
  *
  * What it promises:
  * - **Fence (P4).** A commit is applied if and only if the claim of its (type, shard) still equals the commit's
  *   (epoch, nonce), checked in the same atomic step as the write. A late write of a fenced owner can never land.
  * - **Claims.** `stored epoch < mine` raises the claim; equal epoch and equal nonce is 'ok' again (idempotent); a
  *   higher stored epoch, or the same epoch with another nonce, is refused. Claims never go down.
+ * - **Due times** are part of their entries: written, moved and removed in the same atomic step, for ever in agreement.
  * - **Atomic commits.** All parts of one ActorWrite are applied together or not at all, and are durable (fsynced, or as
  *   durable as the store gets) when 'ok' is returned. Writes of one batch are independent of each other.
  * - **Results are values.** A refusal is not an exception. 'unknown' means that the store may or may not have applied
@@ -60,16 +62,27 @@ export interface StoredActor {
   readonly head: Uint8Array
 }
 
+/**
+ * An entry to write (bytes) or remove (null). `due`: a number gives it a due time (whole ms since the epoch, 0 to
+ * NEVER_DUE), null takes it away; absent: the entry has none and never had one, and the store need not look.
+ */
+export type EntryChange = readonly [name: string, value: Uint8Array | null, due?: number | null]
+
+/** The due time of an entry that waits for a person (a dead letter): after all others. */
+export const NEVER_DUE = Number.MAX_SAFE_INTEGER
+
 /** What some turns of one actor left to store. */
 export interface ActorWrite extends ActorAddress {
   readonly epoch: number
   readonly nonce: string
   /** The version that the store must hold now, 0 for an actor that is not stored. Otherwise: 'conflict'. */
   readonly previous: number
-  /** The new head; it replaces the old one. The stored version becomes `previous + 1`. */
-  readonly head: Uint8Array
-  /** Entries to write (bytes) or remove (null). */
-  readonly entries?: readonly (readonly [name: string, value: Uint8Array | null])[]
+  /**
+   * The new head; it replaces the old one, and the stored version becomes `previous + 1`. Null: the entries alone change,
+   * under the fence; the version stays, `previous` means nothing, and the result is never 'duplicate' or 'conflict'.
+   */
+  readonly head: Uint8Array | null
+  readonly entries?: readonly EntryChange[]
 }
 
 /**
@@ -83,6 +96,32 @@ export interface EntryPage {
   readonly entries: readonly (readonly [name: string, value: Uint8Array])[]
   /** True when more follow after the last one. */
   readonly more: boolean
+}
+
+/** A place in the order of a shard's due entries: due time, then id, then name, both in order of UTF-8. */
+export interface DuePlace {
+  readonly due: number
+  readonly id: string
+  readonly name: string
+}
+
+export interface DueRow extends DuePlace {
+  readonly value: Uint8Array
+}
+
+export interface DueQuery extends ShardKey {
+  /** Only rows after this place; from the first by default. */
+  readonly after?: DuePlace | undefined
+  /** Only rows due at this time or before. */
+  readonly until: number
+  readonly limit: number
+}
+
+export interface DuePage {
+  /** In order. */
+  readonly rows: readonly DueRow[]
+  /** Due time of the first row that follows the last one, whatever `until` says; undefined when none does. */
+  readonly next: number | undefined
 }
 
 export interface ActorPage {
@@ -109,7 +148,12 @@ export interface ActorStore {
   loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
   /** Entries whose name starts with `prefix`, after the name `after`, at most `limit`. @throws STORE_UNAVAILABLE */
   listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage>
-  /** One result a write, in order. No two writes of a batch are for the same actor. Never throws. */
+  /** Due entries of some shards: one page a query, in order. @throws STORE_UNAVAILABLE */
+  due(queries: readonly DueQuery[]): Promise<readonly DuePage[]>
+  /**
+   * One result a write, in order. No two writes of a batch with a head are for the same actor, and no two change the same
+   * entry. Never throws.
+   */
   commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]>
   /** Stored ids of a type, in no particular order, each once if nothing changes meanwhile. @throws STORE_UNAVAILABLE */
   list(type: string, cursor: string | undefined, limit: number): Promise<ActorPage>

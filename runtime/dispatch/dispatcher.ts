@@ -2,6 +2,8 @@
  * The port that gateways call: one call, one state read, and what is known of the host and its cluster.
  * The host (runtime/host.ts) is its one production adapter.
  */
+import type { ReminderInfo } from '../../actors/actor-reminders.ts'
+import type { ManagementOperation, SendInfo } from '../../actors/management.ts'
 import type { Member } from '../../placement/membership.ts'
 
 export interface CallRequest {
@@ -14,6 +16,39 @@ export interface CallRequest {
   readonly timeoutMs?: number | undefined
   /** Aborting cancels the call: removed if it has not started, its turn's `ctx.signal` aborted if it has. */
   readonly signal?: AbortSignal | undefined
+  /** The call takes effect once; repeats get the stored reply. */
+  readonly idempotencyKey?: string | undefined
+}
+
+export interface ManageRequest {
+  readonly type: string
+  readonly id: string
+  readonly operation: ManagementOperation
+  /** Those of `ActorManagement`. */
+  readonly args: readonly unknown[]
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface PageRequest {
+  /** Only dead letters. */
+  readonly dead?: boolean | undefined
+  /** From an earlier page; opaque. */
+  readonly cursor?: string | undefined
+  /** 100 by default, 1,000 at most. */
+  readonly limit?: number | undefined
+}
+
+/** What is stored of a type, read from the store: changes of the last moment may be missing. In no order. */
+export interface ReminderPage {
+  readonly reminders: readonly (ReminderInfo & { readonly id: string })[]
+  /** Pass it to the next call; undefined at the end. */
+  readonly cursor: string | undefined
+}
+
+export interface SendPage {
+  readonly sends: readonly (SendInfo & { readonly from: string })[]
+  readonly cursor: string | undefined
 }
 
 export interface CallReply {
@@ -62,6 +97,12 @@ export interface Dispatcher {
    * Rejects with a TroupeError, or with the author's ActorError (rebuilt when it came from another host).
    */
   call(request: CallRequest): Promise<CallReply>
+  /** One operation of `ActorManagement` on one actor, wherever it lives. */
+  manage(request: ManageRequest): Promise<CallReply>
+  /** Reminders of a type, in pages. Rejects with UNKNOWN_TYPE · BAD_REQUEST (cursor, limit) · STORE_UNAVAILABLE. */
+  listReminders(type: string, page: PageRequest): Promise<ReminderPage>
+  /** Undelivered sends of the actors of a type, in pages; `from` is the sender's id. Rejects as `listReminders`. */
+  listSends(type: string, page: PageRequest): Promise<SendPage>
   /** A public field or a storage key of an actor, after every commit it could show (P3); value undefined when absent. */
   readState(type: string, id: string, key: string): Promise<CallReply>
   /** This host alone; answers at once. */
