@@ -15,6 +15,10 @@ export interface ActorOptions {
   mailbox?: number
   /** Longest turn; 30 s by default. A longer one is abandoned: TURN_TIMEOUT, and the actor is loaded afresh. */
   turnTimeout?: Duration
+  /** How long the reply of a call with an idempotency key is kept; a day by default. */
+  keepReplies?: Duration
+  /** Reminders an actor may have; 10,000 by default. More is QUOTA_EXCEEDED. */
+  maxReminders?: number
   /** How long running turns may go on when the shard moves; the host's `drainTimeout` by default. */
   drainTimeout?: Duration
   /** Which key places an actor: actors with one key live on one host. The id by default. Must never change. */
@@ -49,6 +53,8 @@ export const actorOptionsSchema = z.strictObject({
   maxDepth: z.number().int().min(1).max(1000).default(32),
   mailbox: z.number().int().min(0).max(1_000_000).default(1000),
   turnTimeout: duration(30_000),
+  keepReplies: duration(24 * 60 * 60_000),
+  maxReminders: z.number().int().min(0).max(1_000_000).default(10_000),
   drainTimeout: duration(undefined),
   placement: z.strictObject({ key: z.custom<(id: string) => string>(v => typeof v === 'function', 'must be a function of the id').optional() }).default({}),
 })

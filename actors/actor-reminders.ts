@@ -53,6 +53,12 @@ export interface Occurrence {
   readonly missed: number
 }
 
+/** An occurrence while its handler runs. */
+export interface Firing extends Occurrence {
+  /** Ends the reminder with this turn: it is deleted unless the turn fails. */
+  cancel(): void
+}
+
 export interface ReminderInfo {
   readonly name: string
   /** In the plain form: `at`, `first` and `until` as RFC 3339 text in UTC, `every` as ISO 8601 or milliseconds. */
@@ -79,7 +85,7 @@ export interface ListOptions {
   limit?: number
 }
 
-/** `this._interest`, or its name. It gets `args` and then the Occurrence. */
+/** `this._interest`, or its name. A reminder's gets `args` and then the Firing. */
 export type ReminderTarget = string | ((...args: any[]) => unknown)
 
 /**

@@ -39,23 +39,28 @@ export interface ActorType {
   readonly name: string
   readonly actorClass: ActorClass
   readonly methods: ReadonlyMap<string, Method>
+  /** Methods that begin with `_`: reminders and timers may run them, callers may not. */
+  readonly inner: ReadonlyMap<string, Method['run']>
   readonly idleAfterMs: number
   readonly reentrant: boolean
   readonly maxDepth: number
   readonly mailbox: number
   readonly turnTimeoutMs: number
   readonly drainTimeoutMs: number | undefined
+  readonly keepRepliesMs: number
+  readonly maxReminders: number
   readonly placementKey: ((id: string) => string) | undefined
   readonly version: number
   readonly migrate: ActorStatics['migrate']
   readonly onActivate: boolean
   readonly onDeactivate: boolean
+  readonly onReminder: boolean
   /** Seed of the shard hash: `hash32(name)`. */
   readonly seed: number
 }
 
 const hooks = new Set(['onActivate', 'onDeactivate', 'onReminder'])
-const reserved = new Set(['ctx', 'with', 'then'])
+const reserved = new Set(['ctx', 'with', 'then', 'manage'])
 const asyncGenerator = Object.getPrototypeOf(async function* () {}) as object
 
 /** True for a class that extends Actor, of this copy of the package or another. */
@@ -84,11 +89,12 @@ export function readActorType(actorClass: ActorClass): ActorType {
   const o = options.data
   const prototype = actorClass.prototype as Record<string, unknown>
   return Object.freeze({
-    name: name as string, actorClass, methods,
+    name: name as string, actorClass, methods, inner: readInner(actorClass),
     idleAfterMs: o.idleAfter!, reentrant: o.reentrancy === 'call-chain', maxDepth: o.maxDepth, mailbox: o.mailbox,
-    turnTimeoutMs: o.turnTimeout!, drainTimeoutMs: o.drainTimeout, placementKey: o.placement.key,
+    keepRepliesMs: o.keepReplies!, maxReminders: o.maxReminders, turnTimeoutMs: o.turnTimeout!, drainTimeoutMs: o.drainTimeout, placementKey: o.placement.key,
     version, migrate: statics.migrate,
     onActivate: typeof prototype.onActivate === 'function', onDeactivate: typeof prototype.onDeactivate === 'function',
+    onReminder: typeof prototype.onReminder === 'function',
     seed: hash32(name as string),
   })
 }
@@ -124,6 +130,9 @@ function readMethods(actorClass: ActorClass, given: NonNullable<ActorStatics['me
   return methods
 }
 
+const readInner = (actorClass: ActorClass): ReadonlyMap<string, Method['run']> =>
+  new Map([...prototypeFunctions(actorClass)].filter(([name]) => name.startsWith('_')) as [string, Method['run']][])
+
 /** Functions of the prototype chain from Actor downwards, the most derived last (it wins in a Map). */
 function* prototypeFunctions(actorClass: ActorClass): Iterable<[string, unknown]> {
   const chain: object[] = []
@@ -155,4 +164,35 @@ export function methodOf(type: ActorType, name: string): Method {
   const method = type.methods.get(name)
   if (method !== undefined) return method
   throw new TroupeError('UNKNOWN_METHOD', `${type.name} has no method ${JSON.stringify(String(name).slice(0, 80))}; it has ${[...type.methods.keys()].slice(0, 20).join(', ') || 'none'}`)
+}
+
+/**
+ * The name under which a reminder or timer keeps its target, and finds it again in a later process.
+ * @throws UNKNOWN_METHOD when there is no such method, or when `target` is a function that is not one: an arrow field, say
+ */
+export function targetName(type: ActorType, target: unknown, what: string): string {
+  const name = typeof target === 'string' ? target : typeof target === 'function' ? nameOfFunction(type, target) : undefined
+  if (name === undefined) {
+    throw new TroupeError('UNKNOWN_METHOD', `${what}: ${typeof target === 'function'
+      ? `the function ${JSON.stringify(target.name)} is no method of ${type.name}; write it as a method of the class (no arrow function, no bind): only those are found again after a restart`
+      : `its target must be a method of ${type.name} or its name, not ${target === null ? 'null' : typeof target}`}`)
+  }
+  targetOf(type, name)
+  return name
+}
+
+function nameOfFunction(type: ActorType, target: unknown): string | undefined {
+  for (const [name, method] of type.methods) if (method.run === target) return name
+  for (const [name, run] of type.inner) if (run === target) return name
+  return undefined
+}
+
+/** The method that a reminder or timer runs. @throws UNKNOWN_METHOD with the names that exist */
+export function targetOf(type: ActorType, name: string): Method['run'] {
+  const inner = type.inner.get(name)
+  if (inner !== undefined) return inner
+  const method = type.methods.get(name)
+  if (method !== undefined && !method.stream) return method.run
+  const problem = method !== undefined ? `${name} is a stream and cannot be a target` : `has no method ${JSON.stringify(name.slice(0, 80))}`
+  throw new TroupeError('UNKNOWN_METHOD', `${type.name}: ${problem}; it has ${[...type.methods.keys(), ...type.inner.keys()].slice(0, 20).join(', ') || 'none'}`)
 }

@@ -6,6 +6,7 @@
  */
 import { TroupeError } from '../core/errors.ts'
 import type { ActorContext } from './actor-context.ts'
+import type { Firing } from './actor-reminders.ts'
 
 /** Whoever creates instances: it makes the context when it is first asked for. */
 export interface ContextSource {
@@ -21,6 +22,8 @@ export interface ActorHooks {
   onActivate?(): void | Promise<void>
   /** Before the activation ends, when there is time for it; changes are not stored. */
   onDeactivate?(reason: DeactivationReason): void | Promise<void>
+  /** A reminder that was set without a method is due: `data` is what it was set with. A turn like any other. */
+  onReminder?(name: string, data: any, occurrence: Firing): void | Promise<void>
 }
 
 // The source of the instance under construction: set and read within one synchronous `new`. It hangs on the global symbol

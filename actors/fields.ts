@@ -5,19 +5,34 @@
  * one comparison finds the changes of a turn (`capture`), a throw is undone from it (`restore`), and a commit is written
  * from it (`takeHead`) at any later time without looking at the instance, which may be in the middle of its next turn.
  *
- * Stored form: the head is `[shape version, { field: primitive }, { field: bytes } | null, [spilled names] | null]`;
- * a value over SPILL_BYTES is an entry of its own, so that a small change does not rewrite it.
+ * Stored form: the head is `[shape version, { field: primitive }, { field: bytes } | null, [spilled names] | null]`, and
+ * after that the tally of the actor's other entries (`EntryTally`) when it has any; a value over SPILL_BYTES is an entry
+ * of its own, so that a small change does not rewrite it.
  */
 import { decode, encode, isPrimitive } from '../core/codec.ts'
 import { TroupeError, messageOf } from '../core/errors.ts'
+import type { EntryChange } from '../stores/actor-store.ts'
 
 export const SPILL_BYTES = 1024
 /** Entries of the store are named by what they are: `f:` a field, `s:` a storage key. */
 export const fieldEntry = (name: string): string => `f:${name}`
 
+/** What the head says of entries that are no fields, so that nobody has to count them. */
+export interface EntryTally {
+  /** Reminders that the actor has, dead occurrences not counted. */
+  readonly reminders: number
+  /** Number of its last durable send; rises for ever. */
+  readonly sent: number
+  /** When old replies and inbox rows are swept next, ms since the epoch; 0: there are none. */
+  readonly sweepAt: number
+  /** Whether a storage key ever had a time to live. */
+  readonly expiring: boolean
+}
+
+export const noEntries: EntryTally = { reminders: 0, sent: 0, sweepAt: 0, expiring: false }
+
 type Instance = Record<string, unknown>
 type Held = unknown // a primitive, or the Uint8Array of an encoded value: no primitive is an object
-type EntryChange = readonly [name: string, value: Uint8Array | null]
 
 const isBytes = (held: Held): held is Uint8Array => typeof held === 'object' && held !== null
 const isLarge = (held: Held): held is Uint8Array | string => (isBytes(held) || typeof held === 'string') && held.length > SPILL_BYTES
@@ -116,7 +131,7 @@ export class Fields {
   }
 
   /** The head to store now, and the entries that must change with it; from here on they count as stored. */
-  takeHead(shapeVersion: number): { head: Uint8Array; entries: EntryChange[] | undefined } {
+  takeHead(shapeVersion: number, tally: EntryTally = noEntries): { head: Uint8Array; entries: EntryChange[] | undefined } {
     const small: Instance = {}
     let complex: Record<string, Uint8Array> | null = null
     let spilled: string[] | null = null
@@ -136,7 +151,9 @@ export class Fields {
     }
     this.#spilled = spilled === null ? undefined : new Set(spilled)
     this.#unsaved = undefined
-    return { head: encode([shapeVersion, small, complex, spilled], 'state'), entries }
+    const parts: unknown[] = [shapeVersion, small, complex, spilled]
+    if (tally !== noEntries) parts.push([tally.reminders, tally.sent, tally.sweepAt, tally.expiring])
+    return { head: encode(parts, 'state'), entries }
   }
 
   /** Holds what the store holds: called once, after `adopt` gave the instance its stored values and nothing was migrated. */
@@ -177,20 +194,30 @@ export interface StoredState {
   readonly shapeVersion: number
   readonly values: Record<string, unknown>
   readonly spilled: readonly string[]
+  readonly tally: EntryTally
 }
 
 /** @throws STATE_UNREADABLE when the bytes are no head. */
 export function readHead(head: Uint8Array, who: string): StoredState {
   const parts = decode(head, `stored state of ${who}`, 'STATE_UNREADABLE')
-  if (!Array.isArray(parts) || parts.length !== 4 || typeof parts[0] !== 'number') {
+  if (!Array.isArray(parts) || parts.length < 4 || parts.length > 5 || typeof parts[0] !== 'number') {
     throw new TroupeError('STATE_UNREADABLE', `stored state of ${who}: these bytes are no actor state`)
   }
-  const [shapeVersion, small, complex, spilled] = parts as [number, Instance, Record<string, Uint8Array> | null, string[] | null]
+  const [shapeVersion, small, complex, spilled, tally] = parts as [number, Instance, Record<string, Uint8Array> | null, string[] | null, unknown]
   if (!isPlain(small) || !(complex === null || isPlain(complex)) || !(spilled === null || Array.isArray(spilled) && spilled.every(n => typeof n === 'string'))) {
     throw new TroupeError('STATE_UNREADABLE', `stored state of ${who}: these bytes are no fields`)
   }
   if (complex !== null) for (const name of Object.keys(complex)) setOwn(small, name, decode(complex[name]!, name, 'STATE_UNREADABLE'))
-  return { shapeVersion, values: small, spilled: spilled ?? [] }
+  return { shapeVersion, values: small, spilled: spilled ?? [], tally: readTally(tally, who) }
+}
+
+function readTally(stored: unknown, who: string): EntryTally {
+  if (stored === undefined) return noEntries
+  const [reminders, sent, sweepAt, expiring] = Array.isArray(stored) ? stored as unknown[] : []
+  if (!Number.isSafeInteger(reminders) || !Number.isSafeInteger(sent) || typeof sweepAt !== 'number' || typeof expiring !== 'boolean') {
+    throw new TroupeError('STATE_UNREADABLE', `stored state of ${who}: these bytes are no tally of entries`)
+  }
+  return { reminders: reminders as number, sent: sent as number, sweepAt, expiring }
 }
 
 /**
