@@ -1,7 +1,7 @@
 /**
  * Options of a host: what may be given, checked all at once, resolved with defaults, frozen.
  *
- * Cluster-wide options (shard bits, namespace, store) are fingerprinted and compared when a host joins; the rest is each host's own.
+ * Cluster-wide options (shard bits, namespace, store, cluster store) are fingerprinted and compared when a host joins; the rest is each host's own.
  */
 import { z } from 'zod'
 import { isActorClass, optionProblem, type ActorClass } from '../actors/actor-type.ts'
@@ -23,6 +23,11 @@ export interface HostOptions {
    * `redis+cluster://…`, or opened adapters.
    */
   store?: string | { actors: ActorStore; cluster: ClusterStore }
+  /**
+   * Where the cluster's own rows live (who leads placement, the placement table): `etcd://HOST:PORT[,HOST:PORT…]`, any URL of
+   * `store` but `memory:`, or an opened adapter. By default `store`. Cluster-wide.
+   */
+  clusterStore?: string | ClusterStore
   /** HOST:PORT of placement services. None: this host is alone and owns everything. */
   placement?: string | readonly string[]
   /** Name of this host, unique in the cluster; by default `host-` and its incarnation. */
@@ -62,6 +67,7 @@ export interface HostOptions {
 export interface ResolvedHostOptions {
   readonly actors: readonly ActorClass[]
   readonly store: string | { actors: ActorStore; cluster: ClusterStore }
+  readonly clusterStore?: string | ClusterStore | undefined
   readonly placement: readonly string[]
   readonly hostId: string
   readonly incarnation: string
@@ -97,6 +103,8 @@ const schema = z.strictObject({
   actors: z.array(z.custom<ActorClass>(isActorClass, 'is no class that extends Actor')).min(1, 'give at least one class that extends Actor'),
   store: z.union([z.string(), z.custom<{ actors: ActorStore; cluster: ClusterStore }>(v =>
     typeof v === 'object' && v !== null && 'actors' in v && 'cluster' in v, 'is neither a URL nor { actors, cluster }')]).default('memory:'),
+  clusterStore: z.union([z.string(), z.custom<ClusterStore>(v =>
+    typeof v === 'object' && v !== null && 'campaign' in v && 'saveTable' in v, 'is neither a URL nor a cluster store')]).optional(),
   placement: z.union([z.string(), z.array(z.string())]).default([])
     .transform(v => (typeof v === 'string' ? v.split(',') : v).map(a => a.trim()).filter(a => a !== '')),
   hostId: z.string().refine(v => nameProblem(v, 128) === undefined, 'must be 1 to 128 bytes without / \\ # ? or control characters').optional(),

@@ -16,7 +16,7 @@ import { StandaloneMembership } from '../placement/standalone.ts'
 import type { ActorStore } from '../stores/actor-store.ts'
 import { BatchedLoads } from '../stores/batched-loads.ts'
 import { GroupCommit } from '../stores/group-commit.ts'
-import { openStores } from '../stores/open-store.ts'
+import { openStores, storeNames } from '../stores/open-store.ts'
 import { Activation } from './activation/activation.ts'
 import { Activator } from './activation/activator.ts'
 import type { ActivationServices } from './activation/activation-services.ts'
@@ -83,7 +83,7 @@ export class Host implements Dispatcher {
     this.stopped = new Promise((resolve, reject) => { this.#settleStopped = { resolve, reject } })
     this.stopped.catch(() => undefined)
     this.#types = readTypes(options.actors)
-    this.#stores = typeof options.store === 'string' ? openStores(options.store, { clock, log, namespace: options.namespace }) : options.store
+    this.#stores = openStores(options.store, { clock, log, namespace: options.namespace, clusterStore: options.clusterStore })
     if (options.placement.length > 0) checkMembership(options, this.#stores.actors)
     this.#catalog = new Catalog(this.#types.values())
     this.#callClock = new CallClock(clock)
@@ -222,7 +222,7 @@ export class Host implements Dispatcher {
     return this.#membership.join({
       id: this.id, incarnation: this.incarnation, address: this.addresses.peer ?? '', http: this.addresses.http ?? '',
       types: [...this.#types.keys()], weight,
-      fingerprint: { shardBits: String(shardBits), namespace, store: this.#stores.actors.name },
+      fingerprint: { shardBits: String(shardBits), namespace, ...storeNames(this.#stores) },
     }, timeoutMs)
   }
 

@@ -32,15 +32,39 @@ export interface OpenStoreOptions {
   readonly log?: Logger
   /** Keeps clusters that share one store apart; part of every key. '' by default. */
   readonly namespace?: string
+  /** Where the cluster's own rows lie when it is not the store of the actors: a URL of any of the forms but memory:, or an adapter. */
+  readonly clusterStore?: string | ClusterStore | undefined
 }
 
 const forms = 'use memory:, lmdb:DIR, redis://HOST:PORT, rediss://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT'
 
 /**
- * The stores of `url`; both have to be opened before use and closed after it, each by itself.
- * @throws BAD_OPTION when `url` is none of the supported forms
+ * The stores of `store` (a URL, or adapters), the cluster's rows from `clusterStore` when that is given; both have to be
+ * opened before use and closed after it, each by itself.
+ * @throws BAD_OPTION when a URL is none of the supported forms
  */
-export function openStores(url: string, options: OpenStoreOptions): Stores {
+export function openStores(store: string | Stores, options: OpenStoreOptions): Stores {
+  const { clusterStore } = options
+  const stores = typeof store === 'string' ? storesOf(store, options) : store
+  if (clusterStore === undefined || clusterStore === store) return stores
+  return { actors: stores.actors, cluster: typeof clusterStore === 'string' ? openClusterStore(clusterStore, options) : clusterStore }
+}
+
+/**
+ * The cluster's rows alone. @throws BAD_OPTION when `url` is none of the supported forms, or memory:
+ */
+export function openClusterStore(url: string, options: OpenStoreOptions): ClusterStore {
+  if (url === 'memory:') {
+    throw new TroupeError('BAD_OPTION', `cluster store memory: is gone with this process, and with it the versions that claims in the actors' store rest on; ${forms}`)
+  }
+  return storesOf(url, options).cluster
+}
+
+/** What hosts compare when they join: the cluster store only where it is another than the actors' store. */
+export const storeNames = ({ actors, cluster }: Stores): Record<string, string> =>
+  ({ store: actors.name, ...(cluster.name === actors.name ? {} : { clusterStore: cluster.name }) })
+
+function storesOf(url: string, options: OpenStoreOptions): Stores {
   const { clock } = options
   const namespace = options.namespace ?? ''
   const scheme = /^([a-z][a-z0-9+]*):/.exec(url)?.[1]
