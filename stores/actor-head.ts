@@ -9,12 +9,12 @@ import type { ActorWrite, StoredActor } from './actor-store.ts'
 
 export const HEAD_PREFIX_BYTES = 16
 
-/** Writes the stored form of `write.head` into `target` at `at`; returns the end. */
-export function writeHead(target: Buffer, at: number, write: ActorWrite): number {
+/** Writes the stored form of `head`, the new one of `write`, into `target` at `at`; returns the end. */
+export function writeHead(target: Buffer, at: number, write: ActorWrite, head: Uint8Array): number {
   target.writeDoubleBE(write.previous + 1, at)
   target.writeDoubleBE(write.epoch, at + 8)
-  target.set(write.head, at + HEAD_PREFIX_BYTES)
-  return at + HEAD_PREFIX_BYTES + write.head.length
+  target.set(head, at + HEAD_PREFIX_BYTES)
+  return at + HEAD_PREFIX_BYTES + head.length
 }
 
 export const readHead = (bytes: Buffer): StoredActor => ({

@@ -174,7 +174,7 @@ export class GroupCommit {
 }
 
 function bytesOf(write: ActorWrite): number {
-  let bytes = write.head.length
+  let bytes = write.head === null ? 0 : write.head.length
   if (write.entries !== undefined) for (const [, value] of write.entries) bytes += value === null ? 0 : value.length
   return bytes
 }

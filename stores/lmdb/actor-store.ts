@@ -7,24 +7,18 @@
  */
 import type { Clock } from '../../core/clock.ts'
 import type {
-  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, EntryPage, StoredActor,
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, StoredActor,
 } from '../actor-store.ts'
 import { compareHead, HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
 import { LmdbClaims } from './claims.ts'
-import type { LmdbEnvironment, Rows } from './environment.ts'
-import { actorKey, actorKeyRoom, afterKey, afterPrefix, entryKey, entryPrefix, idOfActorKey, typeKey, writeActorKey } from './keys.ts'
+import { LmdbEntries } from './entries.ts'
+import { queuePut, type LmdbEnvironment, type Put, type Rows } from './environment.ts'
+import { actorKey, actorKeyRoom, afterKey, afterPrefix, idOfActorKey, typeKey, writeActorKey } from './keys.ts'
 
 interface Tables {
   readonly heads: Rows
-  readonly entries: Rows
+  readonly entries: LmdbEntries
   readonly claims: LmdbClaims
-}
-
-interface Put {
-  readonly rows: Rows
-  readonly key: Buffer
-  /** Null: remove. */
-  readonly value: Buffer | null
 }
 
 export class LmdbActorStore implements ActorStore {
@@ -49,7 +43,7 @@ export class LmdbActorStore implements ActorStore {
   async open(): Promise<void> {
     this.#env.open()
     const claims = new LmdbClaims(this.#env)
-    this.#tables = { heads: this.#env.rows('heads', false), entries: this.#env.rows('entries', false), claims }
+    this.#tables = { heads: this.#env.rows('heads', false), entries: new LmdbEntries(this.#env), claims }
     await claims.open()
   }
 
@@ -74,20 +68,15 @@ export class LmdbActorStore implements ActorStore {
   }
 
   async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    const prefix = entryPrefix(actor)
-    return this.#read(({ entries }) => names.map(name => entries.getBinary(entryKey(prefix, name))))
+    return this.#read(({ entries }) => entries.load(actor, names))
   }
 
   async listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {
-    const base = entryPrefix(actor)
-    const first = entryKey(base, prefix)
-    const next = after === undefined ? first : afterKey(entryKey(base, after))
-    const start = Buffer.compare(next, first) > 0 ? next : first
-    return this.#read(({ entries }) => {
-      const found = [...entries.getRange({ start, end: afterPrefix(first), limit: limit + 1 })]
-        .map(({ key, value }) => [Buffer.from(key).toString('utf8', base.length), value] as const)
-      return { entries: found.slice(0, limit), more: found.length > limit }
-    })
+    return this.#read(({ entries }) => entries.list(actor, prefix, after, limit))
+  }
+
+  async due(queries: readonly DueQuery[]): Promise<readonly DuePage[]> {
+    return this.#read(({ entries }) => entries.due(queries))
   }
 
   async list(type: string, cursor: string | undefined, limit: number): Promise<ActorPage> {
@@ -139,7 +128,7 @@ export class LmdbActorStore implements ActorStore {
     const puts: Put[] = []
     const results = this.#judge(tables, writes, puts)
     // With nothing to write the guard is only looked at: 'conflict' must not be said of a claim that is another's by now.
-    if (puts.length === 0 ? claims.unmoved() : await claims.guarded(() => { for (const put of puts) queue(put) })) return results
+    if (puts.length === 0 ? claims.unmoved() : await claims.guarded(() => { for (const put of puts) queuePut(put) })) return results
     claims.forget()
     return undefined
   }
@@ -147,28 +136,23 @@ export class LmdbActorStore implements ActorStore {
   /** What becomes of each write if the guard holds; the rows of those that are 'ok' are added to `puts`. */
   #judge({ heads, entries, claims }: Tables, writes: readonly ActorWrite[], puts: Put[]): CommitResult[] {
     let room = 0
-    for (const write of writes) room += actorKeyRoom(write) + HEAD_PREFIX_BYTES + write.head.length
+    for (const write of writes) if (write.head !== null) room += actorKeyRoom(write) + HEAD_PREFIX_BYTES + write.head.length
     // One buffer for all keys and heads of a flush: lmdb asks each buffer for its address once.
     const arena = Buffer.allocUnsafeSlow(room)
     let at = 0
     return writes.map(write => {
       if (claims.holds(write, write.epoch, write.nonce) !== 'yes') return 'fenced'
-      const headAt = writeActorKey(arena, at, write)
-      const key = arena.subarray(at, headAt)
-      const standing = compareHead(heads.getBinaryFast(key), write)
-      if (standing !== 'free') return standing
-      at = writeHead(arena, headAt, write)
-      if (write.entries !== undefined && write.entries.length > 0) this.#addEntries(entries, write, puts)
-      puts.push({ rows: heads, key, value: arena.subarray(headAt, at) })
+      if (write.head !== null) {
+        const headAt = writeActorKey(arena, at, write)
+        const key = arena.subarray(at, headAt)
+        const standing = compareHead(heads.getBinaryFast(key), write)
+        if (standing !== 'free') return standing
+        at = writeHead(arena, headAt, write, write.head)
+        puts.push({ rows: heads, key, value: arena.subarray(headAt, at) })
+      }
+      if (write.entries !== undefined && write.entries.length > 0) entries.change(write, puts)
       return 'ok'
     })
-  }
-
-  #addEntries(entries: Rows, write: ActorWrite, puts: Put[]): void {
-    const prefix = entryPrefix(write)
-    for (const [name, value] of write.entries!) {
-      puts.push({ rows: entries, key: entryKey(prefix, name), value: value && Buffer.from(value.buffer, value.byteOffset, value.length) })
-    }
   }
 
   #read<T>(run: (tables: Tables) => T): T {
@@ -178,9 +162,4 @@ export class LmdbActorStore implements ActorStore {
       return run(this.#tables)
     })
   }
-}
-
-function queue({ rows, key, value }: Put): void {
-  if (value === null) void rows.remove(key)
-  else void rows.put(key, value)
 }

@@ -21,6 +21,20 @@ import { messageOf, TroupeError } from '../../core/errors.ts'
 /** Rows with binary keys and values, in the order of the keys' bytes. */
 export type Rows = Database<Buffer, Buffer>
 
+/** A row to write, or to remove (null). */
+export interface Put {
+  readonly rows: Rows
+  readonly key: Buffer
+  readonly value: Buffer | null
+  /** The version number of a stamped row. */
+  readonly stamp?: number
+}
+
+export function queuePut({ rows, key, value, stamp }: Put): void {
+  if (value === null) void rows.remove(key)
+  else void rows.put(key, value, stamp!)
+}
+
 /** Near the start of every LMDB file, in the machine's byte order. */
 const MAGIC = Buffer.from(endianness() === 'LE' ? 'dec0efbe' : 'beefc0de', 'hex')
 

@@ -4,14 +4,16 @@
  *     shard   u16 length of type · type · u32 shard      (claims)
  *     actor   u16 length of type · type · id
  *     entry   u16 length of type · type · u16 length of id · id · name
+ *     due     u16 length of type · type · u32 shard · due (f64) · id · 0 · name
  *
  * The shard is in no actor key: it is a hash of the id, and would scatter actors with like names, which are often made and
  * used together, over all pages of the tree (measured: a flush of 1,000 new actors then writes 1,000 pages).
  *
- * Every part but the last has its length before it (or a fixed one), so two different addresses never share a key. The
- * longest entry key is 2 + 256 + 2 + 1,024 + 512 = 1,796 bytes; LMDB takes 1,978.
+ * Every part but the last has its length before it (or a fixed one), so two different addresses never share a key. A due
+ * key is to be in order of id, so there the id ends with 0 instead, which no id holds. The longest key is a due key of
+ * 2 + 256 + 4 + 8 + 1,024 + 1 + 512 = 1,807 bytes; LMDB takes 1,978.
  */
-import type { ActorAddress, ShardKey } from '../actor-store.ts'
+import type { ActorAddress, DuePlace, ShardKey } from '../actor-store.ts'
 
 /** 0xff is in no UTF-8 text, so it ends a range of keys that start alike. */
 const LAST = Buffer.from([0xff])
@@ -60,6 +62,26 @@ export function entryPrefix(actor: ActorAddress): Buffer {
 }
 
 export const entryKey = (prefix: Buffer, name: string): Buffer => Buffer.concat([prefix, Buffer.from(name)])
+
+/** `shard`: the shard's key. Doubles that are not negative are in the order of their bytes. */
+export function dueKey(shard: Buffer, place: DuePlace): Buffer {
+  const key = Buffer.allocUnsafe(shard.length + 9 + 3 * (place.id.length + place.name.length))
+  shard.copy(key)
+  key.writeDoubleBE(place.due, shard.length)
+  const idEnd = shard.length + 8 + key.write(place.id, shard.length + 8)
+  key[idEnd] = 0
+  return key.subarray(0, idEnd + 1 + key.write(place.name, idEnd + 1))
+}
+
+/** What a due key says after its shard's key of `shardLength` bytes. */
+export function placeOfDueKey(key: Buffer, shardLength: number): DuePlace {
+  const idAt = shardLength + 8
+  const idEnd = key.indexOf(0, idAt)
+  return { due: key.readDoubleBE(shardLength), id: key.toString('utf8', idAt, idEnd), name: key.toString('utf8', idEnd + 1) }
+}
+
+/** The first key after all due keys of a shard: no double that is not negative begins with 0x80. */
+export const afterShardDue = (shard: Buffer): Buffer => Buffer.concat([shard, Buffer.from([0x80])])
 
 /** The first key after all that begin with `prefix` and go on with UTF-8 text. */
 export const afterPrefix = (prefix: Buffer): Buffer => Buffer.concat([prefix, LAST])

@@ -3,20 +3,29 @@
  * process; two instances share nothing. A commit is atomic because nothing here awaits.
  */
 import type {
-  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, EntryPage, ShardKey, StoredActor,
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryChange, EntryPage,
+  ShardKey, StoredActor,
 } from '../actor-store.ts'
+import { compareUtf8, DueIndex } from './due-index.ts'
 
 interface Row {
   version: number
   epoch: number
   head: Uint8Array
-  readonly entries: Map<string, Uint8Array>
+}
+
+interface Entry {
+  readonly value: Uint8Array
+  readonly due: number | undefined
 }
 
 interface Shard {
   claim: Claim | undefined
   /** In the order of first commits, which `list` counts on: rows are never removed. */
   readonly rows: Map<string, Row>
+  /** Id → name → entry. Apart from the rows: an actor may have entries without a head. */
+  readonly entries: Map<string, Map<string, Entry>>
+  readonly due: DueIndex
 }
 
 export class MemoryActorStore implements ActorStore {
@@ -42,23 +51,27 @@ export class MemoryActorStore implements ActorStore {
 
   async load(actors: readonly ActorAddress[]): Promise<readonly (StoredActor | undefined)[]> {
     return actors.map(actor => {
-      const row = this.#find(actor)
+      const row = this.#find(actor)?.rows.get(actor.id)
       return row && { version: row.version, head: row.head }
     })
   }
 
   async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    const entries = this.#find(actor)?.entries
-    return names.map(name => entries?.get(name))
+    const entries = this.#find(actor)?.entries.get(actor.id)
+    return names.map(name => entries?.get(name)?.value)
   }
 
   async listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {
     const found: (readonly [string, Uint8Array])[] = []
-    for (const entry of this.#find(actor)?.entries ?? []) {
-      if (entry[0].startsWith(prefix) && (after === undefined || compareUtf8(entry[0], after) > 0)) found.push(entry)
+    for (const [name, { value }] of this.#find(actor)?.entries.get(actor.id) ?? []) {
+      if (name.startsWith(prefix) && (after === undefined || compareUtf8(name, after) > 0)) found.push([name, value])
     }
     found.sort((a, b) => compareUtf8(a[0], b[0]))
     return { entries: found.slice(0, limit), more: found.length > limit }
+  }
+
+  async due(queries: readonly DueQuery[]): Promise<readonly DuePage[]> {
+    return queries.map(query => this.#find(query)?.due.page(query) ?? { rows: [], next: undefined })
   }
 
   async commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
@@ -84,36 +97,47 @@ export class MemoryActorStore implements ActorStore {
   #apply(write: ActorWrite): CommitResult {
     const shard = this.#shard(write)
     if (shard.claim?.epoch !== write.epoch || shard.claim.nonce !== write.nonce) return 'fenced'
-    const row = shard.rows.get(write.id)
-    const version = row?.version ?? 0
-    if (version !== write.previous) return version === write.previous + 1 && row!.epoch === write.epoch ? 'duplicate' : 'conflict'
-    const entries = row?.entries ?? new Map<string, Uint8Array>()
-    if (row === undefined) {
-      shard.rows.set(write.id, { version: 1, epoch: write.epoch, head: write.head, entries })
-    } else {
-      row.version++
-      row.epoch = write.epoch
-      row.head = write.head
+    if (write.head !== null) {
+      const row = shard.rows.get(write.id)
+      const version = row?.version ?? 0
+      if (version !== write.previous) return version === write.previous + 1 && row!.epoch === write.epoch ? 'duplicate' : 'conflict'
+      if (row === undefined) {
+        shard.rows.set(write.id, { version: 1, epoch: write.epoch, head: write.head })
+      } else {
+        row.version++
+        row.epoch = write.epoch
+        row.head = write.head
+      }
     }
-    for (const [name, value] of write.entries ?? []) {
-      if (value === null) entries.delete(name)
-      else entries.set(name, value)
-    }
+    if (write.entries !== undefined && write.entries.length > 0) change(shard, write.id, write.entries)
     return 'ok'
   }
 
-  #find(actor: ActorAddress): Row | undefined {
-    return this.#types.get(actor.type)?.get(actor.shard)?.rows.get(actor.id)
+  #find(key: ShardKey): Shard | undefined {
+    return this.#types.get(key.type)?.get(key.shard)
   }
 
   #shard(key: ShardKey): Shard {
     let shards = this.#types.get(key.type)
     if (shards === undefined) this.#types.set(key.type, shards = new Map())
     let shard = shards.get(key.shard)
-    if (shard === undefined) shards.set(key.shard, shard = { claim: undefined, rows: new Map() })
+    if (shard === undefined) shards.set(key.shard, shard = { claim: undefined, rows: new Map(), entries: new Map(), due: new DueIndex() })
     return shard
   }
 }
 
-/** Order of the UTF-8 bytes, which is not that of JavaScript's code units beyond U+FFFF. */
-const compareUtf8 = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
+function change(shard: Shard, id: string, changes: readonly EntryChange[]): void {
+  let entries = shard.entries.get(id)
+  if (entries === undefined) shard.entries.set(id, entries = new Map())
+  for (const [name, value, due] of changes) {
+    const old = due === undefined ? undefined : entries.get(name)?.due
+    if (old !== undefined) shard.due.remove({ due: old, id, name })
+    if (value === null) {
+      entries.delete(name)
+    } else {
+      entries.set(name, { value, due: due ?? undefined })
+      if (due !== undefined && due !== null) shard.due.add({ due, id, name, value })
+    }
+  }
+  if (entries.size === 0) shard.entries.delete(id)
+}

@@ -7,17 +7,20 @@
  * claim with a higher epoch, which is what resolves the doubt.
  */
 import type {
-  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, EntryPage, ShardKey, StoredActor,
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryChange, EntryPage,
+  ShardKey, StoredActor,
 } from '../actor-store.ts'
 import { HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
 import type { RedisArgument, RedisConnection } from './connection.ts'
-import { claimKey, entriesKey, headsKey, namesKey, type RedisKeys } from './keys.ts'
-import { claimScript, commitScript, listEntriesScript } from './scripts.ts'
+import { claimKey, datedKey, dueKey, entriesKey, headsKey, namesKey, type RedisKeys } from './keys.ts'
+import { claimScript, commitScript, dueScript, listEntriesScript, loadEntriesScript } from './scripts.ts'
 
 /** Bounds of one script on a single server: about a millisecond of its only thread. */
 const MAX_WRITES = 256
 const MAX_BYTES = 1024 * 1024
 const MAX_CLAIMS = 256
+const MAX_QUERIES = 256
+const MAX_DUE_ROWS = 512
 
 const letters: Readonly<Record<string, CommitResult>> = { o: 'ok', d: 'duplicate', f: 'fenced', c: 'conflict' }
 
@@ -74,7 +77,9 @@ export class RedisActorStore implements ActorStore {
 
   async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
     if (names.length === 0) return []
-    const values = await this.#redis.command('HMGET', [entriesKey(this.#keys.shard(actor), actor.id), ...names]) as (Buffer | null)[]
+    const shard = this.#keys.shard(actor)
+    const keys = [entriesKey(shard, actor.id), datedKey(shard)]
+    const values = await this.#redis.run(loadEntriesScript, keys, [actor.id, ...names]) as (Buffer | null)[]
     return values.map(value => value ?? undefined)
   }
 
@@ -84,10 +89,24 @@ export class RedisActorStore implements ActorStore {
     const past = after === undefined ? undefined : Buffer.from(after)
     const from = past !== undefined && Buffer.compare(past, first) >= 0 ? lex('(', past) : lex('[', first)
     const to = lex('(', first, Buffer.from([0xff]))
-    const keys = [entriesKey(shard, actor.id), namesKey(shard, actor.id)]
-    const found = await this.#redis.run(listEntriesScript, keys, [from, to, String(limit + 1)]) as Buffer[]
+    const keys = [entriesKey(shard, actor.id), namesKey(shard, actor.id), datedKey(shard)]
+    const found = await this.#redis.run(listEntriesScript, keys, [actor.id, from, to, String(limit + 1)]) as Buffer[]
     const entries = slices(found, 2).map(([name, value]) => [name!.toString(), value!] as const)
     return { entries: entries.slice(0, limit), more: entries.length > limit }
+  }
+
+  async due(queries: readonly DueQuery[]): Promise<readonly DuePage[]> {
+    const pages = await Promise.all(slices(queries, this.#redis.clustered ? 1 : MAX_QUERIES).map(async slice => {
+      const done: DuePage[] = []
+      while (done.length < slice.length) {
+        const rest = slice.slice(done.length)
+        const keys = rest.map(query => this.#keys.shard(query)).flatMap(shard => [dueKey(shard), datedKey(shard)])
+        const replies = await this.#redis.run(dueScript, keys, [String(MAX_DUE_ROWS), ...rest.flatMap(dueArguments)]) as Buffer[][]
+        done.push(...replies.map(duePage))
+      }
+      return done
+    }))
+    return pages.flat()
   }
 
   async commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
@@ -173,22 +192,45 @@ function commitArguments(groups: readonly Group<ActorWrite>[]): [keys: string[],
   const keys: string[] = []
   const args: RedisArgument[] = [String(groups.length)]
   for (const { shard, items } of groups) {
+    const dated = items.some(({ entries }) => entries?.some(([, , due]) => due !== undefined))
     keys.push(claimKey(shard), headsKey(shard))
-    args.push(`${items[0]!.epoch} ${items[0]!.nonce}`, String(items.length))
+    if (dated) keys.push(datedKey(shard), dueKey(shard))
+    args.push(`${items[0]!.epoch} ${items[0]!.nonce}`, String(items.length), dated ? '1' : '0')
     for (const write of items) {
       const entries = write.entries ?? []
       args.push(write.id, previousVersion(write.previous), storedHead(write), String(entries.length))
       if (entries.length > 0) keys.push(entriesKey(shard, write.id), namesKey(shard, write.id))
-      for (const [name, value] of entries) args.push(name, value === null ? '-' : '+', value === null ? '' : bufferOf(value))
+      for (const entry of entries) args.push(entry[0], toDo(entry), entry[1] === null ? '' : bufferOf(entry[1]))
     }
   }
   return [keys, args]
 }
 
-function storedHead(write: ActorWrite): Buffer {
+/** What `commitScript` is to do with an entry. */
+function toDo([, value, due]: EntryChange): string {
+  if (due === undefined) return value === null ? '-' : '+'
+  if (value === null) return 'r'
+  return due === null ? 'p' : String(due)
+}
+
+function storedHead(write: ActorWrite): RedisArgument {
+  if (write.head === null) return ''
   const head = Buffer.allocUnsafe(HEAD_PREFIX_BYTES + write.head.length)
-  writeHead(head, 0, write)
+  writeHead(head, 0, write, write.head)
   return head
+}
+
+const dueArguments = ({ after, until, limit }: DueQuery): RedisArgument[] =>
+  [after === undefined ? '' : String(after.due), after === undefined ? '' : `${after.id}\0${after.name}`, String(until), String(limit)]
+
+function duePage([next, ...found]: Buffer[]): DuePage {
+  return {
+    rows: slices(found, 3).map(([member, due, value]) => {
+      const idEnd = member!.indexOf(0)
+      return { due: Number(due), id: member!.toString('utf8', 0, idEnd), name: member!.toString('utf8', idEnd + 1), value: value! }
+    }),
+    next: next!.length === 0 ? undefined : Number(next),
+  }
 }
 
 function previousVersion(version: number): Buffer {
@@ -205,7 +247,7 @@ function claimResult(reply: Buffer): ClaimResult {
 }
 
 function sizeOf(write: ActorWrite): number {
-  let bytes = write.head.length
+  let bytes = write.head === null ? 0 : write.head.length
   for (const [, value] of write.entries ?? []) bytes += value?.length ?? 0
   return bytes
 }

@@ -5,6 +5,8 @@
  *     {troupe:NAMESPACE:TYPE:SHARD}:heads        hash id → head
  *     {troupe:NAMESPACE:TYPE:SHARD}:entries:ID   hash name → value
  *     {troupe:NAMESPACE:TYPE:SHARD}:names:ID     sorted set of the names, for lists
+ *     {troupe:NAMESPACE:TYPE:SHARD}:dated        hash ID \0 NAME → value, of entries that have a due time (and are not in `entries`)
+ *     {troupe:NAMESPACE:TYPE:SHARD}:due          sorted set of their ID \0 NAME by due time
  *     {troupe:NAMESPACE:TYPE}:shards             set of the shards that were ever claimed
  *
  * Namespace and type are percent-encoded (no brace, colon or space is left), an id comes last: no two addresses share a key.
@@ -37,3 +39,5 @@ export const claimKey = (shard: string): string => `${shard}:claim`
 export const headsKey = (shard: string): string => `${shard}:heads`
 export const entriesKey = (shard: string, id: string): string => `${shard}:entries:${id}`
 export const namesKey = (shard: string, id: string): string => `${shard}:names:${id}`
+export const datedKey = (shard: string): string => `${shard}:dated`
+export const dueKey = (shard: string): string => `${shard}:due`

@@ -140,7 +140,7 @@ test.each(['jobs', 'tick'] as const)('one flush at a time, in order for each act
     }
     const written = store.flushes.flatMap(flush => flush.writes)
     for (const actor of actors) {
-      const mine = written.filter(write => write.id === actor.id).map(write => Number(Buffer.from(write.head).toString()))
+      const mine = written.filter(write => write.id === actor.id).map(write => Number(Buffer.from(write.head!).toString()))
       expect(mine).toEqual(mine.toSorted((x, y) => x - y))
     }
   }), { numRuns: 120 })

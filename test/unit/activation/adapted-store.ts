@@ -1,5 +1,7 @@
 /** A real ActorStore behind a recorder and a gate: what was asked, and commits that wait or answer what a test says. */
-import type { ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, EntryPage, StoredActor } from '../../../stores/actor-store.ts'
+import type {
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, StoredActor,
+} from '../../../stores/actor-store.ts'
 import { Signal } from './signal.ts'
 
 export class AdaptedStore implements ActorStore {
@@ -67,6 +69,9 @@ export class AdaptedStore implements ActorStore {
   }
   listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {
     return this.#store.listEntries(actor, prefix, after, limit)
+  }
+  due(queries: readonly DueQuery[]): Promise<readonly DuePage[]> {
+    return this.#store.due(queries)
   }
   async commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
     this.commits++

@@ -1,0 +1,93 @@
+/**
+ * Entries of actors on LMDB, in three tables:
+ *
+ *     entries   entry key → value                          entries without a due time
+ *     dated     entry key → value, stamped with due time   entries with one
+ *     due       due key → nothing                          the dated entries in order of time
+ *
+ * A dated entry is in a table of its own so that plain ones cost nothing more: only for a change that says something of
+ * due times is the old due time read, to remove its row. It is as good as read inside the write (claims.ts says why),
+ * and no two changes of a batch are for the same entry, so what the store holds is what there will be to replace.
+ */
+import type { ActorAddress, ActorWrite, DuePage, DueQuery, DueRow, EntryPage } from '../actor-store.ts'
+import type { LmdbEnvironment, Put, Rows } from './environment.ts'
+import { afterKey, afterPrefix, afterShardDue, dueKey, entryKey, entryPrefix, placeOfDueKey, shardKey } from './keys.ts'
+
+const NOTHING = Buffer.alloc(0)
+
+export class LmdbEntries {
+  readonly #plain: Rows
+  readonly #dated: Rows
+  readonly #due: Rows
+
+  constructor(env: LmdbEnvironment) {
+    this.#plain = env.rows('entries', false)
+    this.#dated = env.rows('dated', true)
+    this.#due = env.rows('due', false)
+  }
+
+  load(actor: ActorAddress, names: readonly string[]): (Uint8Array | undefined)[] {
+    const prefix = entryPrefix(actor)
+    return names.map(name => {
+      const key = entryKey(prefix, name)
+      return this.#plain.getBinary(key) ?? this.#dated.getBinary(key)
+    })
+  }
+
+  list(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): EntryPage {
+    const base = entryPrefix(actor)
+    const first = entryKey(base, prefix)
+    const next = after === undefined ? first : afterKey(entryKey(base, after))
+    const start = Buffer.compare(next, first) > 0 ? next : first
+    const range = { start, end: afterPrefix(first), limit: limit + 1 }
+    const found = [...this.#plain.getRange(range), ...this.#dated.getRange(range)]
+      .map(({ key, value }) => ({ key: Buffer.from(key), value }))
+      .sort((a, b) => Buffer.compare(a.key, b.key))
+    return {
+      entries: found.slice(0, limit).map(({ key, value }) => [key.toString('utf8', base.length), value] as const),
+      more: found.length > limit,
+    }
+  }
+
+  due(queries: readonly DueQuery[]): DuePage[] {
+    return queries.map(query => this.#duePage(query))
+  }
+
+  #duePage(query: DueQuery): DuePage {
+    const shard = shardKey(query)
+    const start = query.after === undefined ? shard : afterKey(dueKey(shard, query.after))
+    const rows: DueRow[] = []
+    for (const key of this.#due.getKeys({ start, end: afterShardDue(shard), limit: query.limit + 1 })) {
+      const place = placeOfDueKey(Buffer.from(key), shard.length)
+      if (rows.length === query.limit || place.due > query.until) return { rows, next: place.due }
+      const value = this.#dated.getBinary(entryKey(entryPrefix({ ...query, id: place.id }), place.name))
+      rows.push({ ...place, value: value! })
+    }
+    return { rows, next: undefined }
+  }
+
+  /** Adds what is to be put for the entries of `write`. */
+  change(write: ActorWrite, puts: Put[]): void {
+    const prefix = entryPrefix(write)
+    for (const [name, bytes, due] of write.entries!) {
+      const key = entryKey(prefix, name)
+      const value = bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+      if (due === undefined) puts.push({ rows: this.#plain, key, value })
+      else this.#changeDated(write, name, key, value, value === null ? null : due, puts)
+    }
+  }
+
+  #changeDated(write: ActorWrite, name: string, key: Buffer, value: Buffer | null, due: number | null, puts: Put[]): void {
+    const shard = shardKey(write)
+    const old = this.#dated.getEntry(key)?.version
+    if (old !== undefined && old !== due) puts.push({ rows: this.#due, key: dueKey(shard, { due: old, id: write.id, name }), value: null })
+    if (due === null) {
+      if (old !== undefined) puts.push({ rows: this.#dated, key, value: null })
+      puts.push({ rows: this.#plain, key, value })
+      return
+    }
+    if (old === undefined && this.#plain.doesExist(key)) puts.push({ rows: this.#plain, key, value: null })
+    if (old !== due) puts.push({ rows: this.#due, key: dueKey(shard, { due, id: write.id, name }), value: NOTHING })
+    puts.push({ rows: this.#dated, key, value, stamp: due })
+  }
+}
