@@ -11,27 +11,32 @@ export interface Place {
   remove(): Promise<void>
 }
 
-const text = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString()
-const claimOf = (epoch: number, nonce = `host-${epoch}`, type = 'T', shard = 1): Claim => ({ type, shard, epoch, nonce })
-const write = (claim: Claim, id: string, previous: number, head = `v${previous + 1}`, entries?: ActorWrite['entries']): ActorWrite =>
+export const text = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString()
+export const claimOf = (epoch: number, nonce = `host-${epoch}`, type = 'T', shard = 1): Claim => ({ type, shard, epoch, nonce })
+export const write = (claim: Claim, id: string, previous: number, head = `v${previous + 1}`, entries?: ActorWrite['entries']): ActorWrite =>
   ({ ...claim, id, previous, head: Buffer.from(head), ...entries && { entries } })
-const at = (id: string, type = 'T', shard = 1): ActorAddress => ({ type, shard, id })
+export const at = (id: string, type = 'T', shard = 1): ActorAddress => ({ type, shard, id })
+
+/** Opens stores on a place of the present test; all are closed and the place is removed after it. */
+export function storesOn(makePlace: () => Promise<Place>): () => Promise<ActorStore> {
+  let place: Place | undefined
+  const stores: ActorStore[] = []
+  afterEach(async () => {
+    for (const store of stores.splice(0)) await store.close()
+    await place?.remove()
+    place = undefined
+  })
+  return async () => {
+    place ??= await makePlace()
+    const store = await place.store()
+    stores.push(store)
+    return store
+  }
+}
 
 export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): void {
   describe(`ActorStore on ${name}`, () => {
-    let place: Place | undefined
-    const stores: ActorStore[] = []
-    const open = async (): Promise<ActorStore> => {
-      place ??= await makePlace()
-      const store = await place.store()
-      stores.push(store)
-      return store
-    }
-    afterEach(async () => {
-      for (const store of stores.splice(0)) await store.close()
-      await place?.remove()
-      place = undefined
-    })
+    const open = storesOn(makePlace)
 
     test('an actor that is not stored loads as undefined', async () => {
       const store = await open()
@@ -286,19 +291,7 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
 /** What stores that share a place must do on top. */
 export function sharedActorStoreSuite(name: string, makePlace: () => Promise<Place>): void {
   describe(`two ActorStores on one ${name}`, () => {
-    let place: Place | undefined
-    const stores: ActorStore[] = []
-    const open = async (): Promise<ActorStore> => {
-      place ??= await makePlace()
-      const store = await place.store()
-      stores.push(store)
-      return store
-    }
-    afterEach(async () => {
-      for (const store of stores.splice(0)) await store.close()
-      await place?.remove()
-      place = undefined
-    })
+    const open = storesOn(makePlace)
 
     test('what one commits the other loads, also after both were closed', async () => {
       const [one, two] = [await open(), await open()]
@@ -306,7 +299,8 @@ export function sharedActorStoreSuite(name: string, makePlace: () => Promise<Pla
       await one.claim([claim])
       await one.commit([write(claim, 'a', 0, 'kept', [['x', Buffer.from('1')]])])
       expect(text((await two.load([at('a')]))[0]?.head)).toBe('kept')
-      for (const store of stores.splice(0)) await store.close()
+      await one.close()
+      await two.close()
       const three = await open()
       expect(await three.load([at('a')])).toMatchObject([{ version: 1 }])
       expect(text((await three.loadEntries(at('a'), ['x']))[0])).toBe('1')

@@ -8,6 +8,7 @@ import { openStores } from '../../stores/open-store.ts'
 import { startRedis, startRedisCluster, type RedisCluster, type RedisServer } from '../servers/redis.ts'
 import { actorStoreSuite, sharedActorStoreSuite, type Place } from './actor-store.suite.ts'
 import { clusterStoreSuite, type ClusterPlace } from './cluster-store.suite.ts'
+import { dueEntriesSuite, sharedDueEntriesSuite } from './due-entries.suite.ts'
 
 const clock = new SystemClock()
 let redis: RedisServer
@@ -73,7 +74,12 @@ const places: Record<string, { make: () => Places; shared: boolean }> = {
 }
 
 for (const [name, { make, shared }] of Object.entries(places)) {
-  actorStoreSuite(name, async () => make().actors)
-  if (shared) sharedActorStoreSuite(name, async () => make().actors)
+  const actors = async (): Promise<Place> => make().actors
+  actorStoreSuite(name, actors)
+  dueEntriesSuite(name, actors)
+  if (shared) {
+    sharedActorStoreSuite(name, actors)
+    sharedDueEntriesSuite(name, actors)
+  }
   clusterStoreSuite(name, async () => make().cluster)
 }
