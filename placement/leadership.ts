@@ -49,8 +49,8 @@ export class Leadership {
    * @throws LEADER_HELD when a living leader renews it · STORE_UNAVAILABLE · what `elected` throws
    */
   async start(): Promise<void> {
-    const { clock, ttlMs, log } = this.#parts
-    const deadline = clock.monotonicMs() + ttlMs * 1.25
+    const { clock, ttlMs, log, store } = this.#parts
+    const deadline = clock.monotonicMs() + ttlMs * 1.25 + (store.lateMs ?? 0)
     let waiting = false
     for (;;) {
       const row = await this.#campaign()

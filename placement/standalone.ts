@@ -95,7 +95,7 @@ export class StandaloneMembership implements Membership {
    * crashed leaves its row until it expires, so one look is not enough. Gives the newest term.
    */
   async #refuseLedStore(): Promise<number> {
-    const giveUpAt = this.#clock.monotonicMs() + LEADER_ROW_MS
+    const giveUpAt = this.#clock.monotonicMs() + LEADER_ROW_MS + (this.#store.lateMs ?? 0)
     for (;;) {
       const nonce = this.#random.nonce()
       const row = await this.#store.campaign({ nonce, address: ALONE, ttlMs: TERM_TTL_MS })

@@ -1,5 +1,5 @@
 /**
- * The port to the cluster's own rows: who leads placement, and the placement table. Adapters: memory, LMDB, Redis.
+ * The port to the cluster's own rows: who leads placement, and the placement table. Adapters: memory, LMDB, Redis, etcd.
  *
  * Promises: terms and versions only rise. The leader row has an owner nonce, a term and an end by the store's clock (on
  * LMDB: the machine's wall clock, which all its processes share). A table is saved only for the newest term that ever
@@ -23,6 +23,8 @@ export interface SavedTable {
 
 export interface ClusterStore {
   readonly name: string
+  /** How many ms later than asked the row of a leader that is gone may end; absent: none. Whoever waits for its end waits this longer. */
+  readonly lateMs?: number
   open(): Promise<void>
   close(): Promise<void>
   /**

@@ -5,12 +5,17 @@
  *     lmdb:DIR                                a directory on this machine's disk
  *     redis://[user:password@]HOST[:PORT][/DB]   also rediss:// (TLS)
  *     redis+cluster://[user:password@]HOST[:PORT][,HOST[:PORT]…]
+ *
+ * For the cluster's rows alone: etcd://[user:password@]HOST[:PORT][,HOST[:PORT]…]   also etcds:// (TLS)
  */
 import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { ActorStore } from './actor-store.ts'
 import type { ClusterStore } from './cluster-store.ts'
+import { parseEtcdUrl } from './etcd/address.ts'
+import { EtcdClusterStore } from './etcd/cluster-store.ts'
+import { EtcdConnection } from './etcd/connection.ts'
 import { LmdbActorStore } from './lmdb/actor-store.ts'
 import { LmdbClusterStore } from './lmdb/cluster-store.ts'
 import { LmdbEnvironment } from './lmdb/environment.ts'
@@ -51,20 +56,22 @@ export function openStores(store: string | Stores, options: OpenStoreOptions): S
 }
 
 /**
- * The cluster's rows alone. @throws BAD_OPTION when `url` is none of the supported forms, or memory:
+ * The cluster's rows alone.
+ * @throws BAD_OPTION when `url` is none of the supported forms, or memory:
  */
 export function openClusterStore(url: string, options: OpenStoreOptions): ClusterStore {
+  if (/^etcds?:/.test(url)) return new EtcdClusterStore(new EtcdConnection(parseEtcdUrl(url), options.clock), options.namespace ?? '')
   if (url === 'memory:') {
-    throw new TroupeError('BAD_OPTION', `cluster store memory: is gone with this process, and with it the versions that claims in the actors' store rest on; ${forms}`)
+    throw new TroupeError('BAD_OPTION', 'cluster store memory: is gone with this process, and with it the versions that claims in the store of the actors rest on; use etcd://HOST:PORT, or leave it out')
   }
-  return storesOf(url, options).cluster
+  return storesOf(url, options, `${forms} for a whole store, or etcd://HOST:PORT[,HOST:PORT…] for the cluster's rows alone`).cluster
 }
 
 /** What hosts compare when they join: the cluster store only where it is another than the actors' store. */
 export const storeNames = ({ actors, cluster }: Stores): Record<string, string> =>
   ({ store: actors.name, ...(cluster.name === actors.name ? {} : { clusterStore: cluster.name }) })
 
-function storesOf(url: string, options: OpenStoreOptions): Stores {
+function storesOf(url: string, options: OpenStoreOptions, expected: string = forms): Stores {
   const { clock } = options
   const namespace = options.namespace ?? ''
   const scheme = /^([a-z][a-z0-9+]*):/.exec(url)?.[1]
@@ -82,8 +89,10 @@ function storesOf(url: string, options: OpenStoreOptions): Stores {
       const keys = new RedisKeys(namespace)
       return { actors: new RedisActorStore(redis, keys), cluster: new RedisClusterStore(redis, keys) }
     }
+    case 'etcd': case 'etcds':
+      throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))}: etcd keeps the cluster's rows alone; give it as clusterStore (--cluster-store), and the actors a store of their own: ${forms}`)
     default:
-      throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))} has no known scheme; ${forms}`)
+      throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))} has no known scheme; ${expected}`)
   }
 }
 

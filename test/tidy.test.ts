@@ -17,8 +17,8 @@ const outside = ['benchmarks', 'examples', 'test']
 
 /** Where each outside package may be imported: files or folders. A new place for a package is a decision, made here. */
 const homes: Readonly<Record<string, readonly string[]>> = {
-  '@grpc/grpc-js': ['placement', 'runtime/transport', 'gateway'],
-  '@grpc/proto-loader': ['placement', 'runtime/transport', 'gateway'],
+  '@grpc/grpc-js': ['placement', 'runtime/transport', 'gateway', 'stores/etcd'],
+  '@grpc/proto-loader': ['placement', 'runtime/transport', 'gateway', 'stores/etcd'],
   '@standard-schema/spec': ['actors', 'runtime/activation'],
   chokidar: ['cli/dev-supervisor.ts'],
   commander: ['cli'],

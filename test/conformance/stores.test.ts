@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
 import { sleep, SystemClock } from '../../core/clock.ts'
-import { openStores } from '../../stores/open-store.ts'
+import { openClusterStore, openStores } from '../../stores/open-store.ts'
+import { startEtcd, type EtcdServer } from '../servers/etcd.ts'
 import { startRedis, startRedisCluster, type RedisCluster, type RedisServer } from '../servers/redis.ts'
 import { actorStoreSuite, sharedActorStoreSuite, type Place } from './actor-store.suite.ts'
 import { clusterStoreSuite, type ClusterPlace } from './cluster-store.suite.ts'
@@ -13,13 +14,16 @@ import { dueEntriesSuite, sharedDueEntriesSuite } from './due-entries.suite.ts'
 const clock = new SystemClock()
 let redis: RedisServer
 let cluster: RedisCluster
+let etcd: EtcdServer
 beforeAll(async () => {
   redis = await startRedis()
   cluster = await startRedisCluster()
+  etcd = await startEtcd()
 })
 afterAll(async () => {
   await redis?.stop()
   await cluster?.stop()
+  await etcd?.stop()
 })
 
 interface Places {
@@ -58,6 +62,20 @@ function onFolder(): Places {
   return onUrl(() => `lmdb:${folder}`, () => rmSync(folder, { recursive: true, force: true }))
 }
 
+function onEtcd(): ClusterPlace {
+  const namespace = `test ${namespaces++} {x}`
+  return {
+    async store() {
+      const store = openClusterStore(etcd.url, { clock, namespace })
+      await store.open()
+      return store
+    },
+    // Its leases end later than asked, at most by what the store says.
+    elapse: ms => sleep(clock, ms + 3_500),
+    remove: async () => undefined,
+  }
+}
+
 function inMemory(): Places {
   const { actors, cluster } = openStores('memory:', { clock })
   return {
@@ -83,3 +101,5 @@ for (const [name, { make, shared }] of Object.entries(places)) {
   }
   clusterStoreSuite(name, async () => make().cluster)
 }
+
+clusterStoreSuite('etcd:', async () => onEtcd())
