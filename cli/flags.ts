@@ -75,6 +75,9 @@ export function readHttpUrl(text: string): string {
 export const storeFlag = (fallback: string): Option =>
   flag('--store <url>', 'where state lives: memory:, lmdb:DIR, redis://…, rediss://… or redis+cluster://…').default(fallback)
 
+export const clusterStoreFlag = (): Option =>
+  flag('--cluster-store <url>', 'where the placement table lives: etcd://HOST:PORT[,HOST:PORT…], or a --store URL (default: --store)')
+
 export const namespaceFlag = (): Option =>
   flag('--namespace <name>', 'clusters with different namespaces share a store without meeting').default('default')
 

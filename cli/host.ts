@@ -11,8 +11,8 @@ import type { Gateway } from '../runtime/gateway.ts'
 import { createHost } from '../runtime/host.ts'
 import { loadApps } from './app-loader.ts'
 import {
-  flag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId, readListenAddress, readNumber, readPort, readPortOrOff, shardBitsFlag, storeFlag,
-  type LogFlags,
+  clusterStoreFlag, flag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId, readListenAddress, readNumber, readPort, readPortOrOff,
+  shardBitsFlag, storeFlag, type LogFlags,
 } from './flags.ts'
 import { serve } from './service-life.ts'
 
@@ -27,6 +27,7 @@ interface HostFlags extends LogFlags {
   readonly httpPort: number | 'off'
   readonly grpcPort: number | 'off'
   readonly store: string
+  readonly clusterStore?: string
   readonly hostId?: string
   readonly weight: number
   readonly namespace: string
@@ -42,6 +43,7 @@ export const servingFlags = (portFlag: string): Option[] => [
   flag('--http-port <port>', 'HTTP door; 0: chosen by the system, off: none').default(3500).argParser(readPortOrOff),
   flag('--grpc-port <port>', 'gRPC door; 0: chosen by the system, off: none').default(50001).argParser(readPortOrOff),
   storeFlag('lmdb:./.troupe'),
+  clusterStoreFlag(),
   namespaceFlag(),
   shardBitsFlag(),
   flag('--call-timeout <duration>', 'how long a call may take when the caller says nothing').default(30_000, '30s').argParser(readDuration),
@@ -62,7 +64,8 @@ const examples = `
 Examples:
   troupe host app.ts                                        alone, on LMDB in ./.troupe
   troupe host account.ts counter.ts --store redis://127.0.0.1:6379 --placement 10.0.0.1:50005,10.0.0.2:50005
-  troupe host app.ts --host-id b --placement 127.0.0.1:50005 --http-port 0 --grpc-port off`
+  troupe host app.ts --host-id b --placement 127.0.0.1:50005 --http-port 0 --grpc-port off
+  troupe host app.ts --placement 10.0.0.1:50005 --store redis://10.0.0.9:6379 --cluster-store etcd://10.0.0.5:2379,10.0.0.6:2379`
 
 export function addHostCommand(program: Command): void {
   const command = program.command('host')
@@ -84,6 +87,7 @@ async function host(apps: readonly string[], flags: HostFlags): Promise<void> {
       const running = await createHost({
         actors,
         store: flags.store,
+        ...(flags.clusterStore === undefined ? {} : { clusterStore: flags.clusterStore }),
         placement: flags.placement ?? [],
         ...(flags.hostId === undefined ? {} : { hostId: flags.hostId }),
         listen: { host: flags.listen, port: flags.port, ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }) },

@@ -9,7 +9,7 @@ import { openLogger } from '../core/logger.ts'
 import { SystemRandom } from '../core/random.ts'
 import { startPlacement } from '../placement/placement-server.ts'
 import { openStores } from '../stores/open-store.ts'
-import { flag, logFlags, namespaceFlag, readListenAddress, readPort, shardBitsFlag, storeFlag, type LogFlags } from './flags.ts'
+import { clusterStoreFlag, flag, logFlags, namespaceFlag, readListenAddress, readPort, shardBitsFlag, storeFlag, type LogFlags } from './flags.ts'
 import { serve } from './service-life.ts'
 
 const STOP_TIMEOUT_MS = 10_000
@@ -18,6 +18,7 @@ interface PlacementFlags extends LogFlags {
   readonly listen: string
   readonly port: number
   readonly store: string
+  readonly clusterStore?: string
   readonly namespace: string
   readonly shardBits: number
 }
@@ -25,7 +26,8 @@ interface PlacementFlags extends LogFlags {
 const examples = `
 Examples:
   troupe placement --store lmdb:./data
-  troupe placement --listen 0.0.0.0 --port 50005 --store redis://10.0.0.9:6379`
+  troupe placement --listen 0.0.0.0 --port 50005 --store redis://10.0.0.9:6379
+  troupe placement --store redis://10.0.0.9:6379 --cluster-store etcd://10.0.0.5:2379,10.0.0.6:2379`
 
 export function addPlacementCommand(program: Command): void {
   const command = program.command('placement')
@@ -36,6 +38,7 @@ export function addPlacementCommand(program: Command): void {
     flag('--port <port>', 'port for hosts; 0: chosen by the system').default(50005).argParser(readPort),
     flag('--listen <address>', 'address to bind').default('127.0.0.1').argParser(readListenAddress('--port')),
     storeFlag('lmdb:./.troupe'),
+    clusterStoreFlag(),
     namespaceFlag(),
     shardBitsFlag(),
     ...logFlags(),
@@ -52,12 +55,14 @@ async function placement(flags: PlacementFlags): Promise<void> {
       const clock = new SystemClock()
       const random = new SystemRandom()
       // Only the cluster's rows: this process stores nothing of actors.
-      const { actors, cluster: clusterStore } = openStores(flags.store, { namespace: flags.namespace, clock, log })
-      if (!actors.shared) {
+      const { actors, cluster: clusterStore } = openStores(flags.store, { namespace: flags.namespace, clock, log, clusterStore: flags.clusterStore })
+      if (flags.clusterStore === undefined && !actors.shared) {
         throw new TroupeError('BAD_OPTION', `--store ${clusterStore.name} is gone with this process, and with it the versions that its hosts' claims rest on; use lmdb:DIR on one machine, or redis://…`)
       }
       await clusterStore.open()
-      const server = await startPlacement({ host: flags.listen, port: flags.port, shardBits: flags.shardBits, clusterStore, clock, random, log })
+      const server = await startPlacement({
+        host: flags.listen, port: flags.port, shardBits: flags.shardBits, clusterStore, clusterStoreApart: clusterStore.name !== actors.name, clock, random, log,
+      })
       log.info({ address: server.address, store: clusterStore.name }, 'ready')
       return {
         stop: async () => {

@@ -39,6 +39,8 @@ export interface LeaderParts {
   /** The stored table, or an empty one. */
   readonly table: Table
   readonly fingerprint: Fingerprint
+  /** What the placement service itself says of the cluster's options: no host changes it. */
+  readonly bound?: Fingerprint
   /** Another leader was elected: stop this one. */
   deposed(): void
 }
@@ -156,11 +158,16 @@ export class Leader {
     return mismatch(join.id, this.#fingerprintFor(join), join.fingerprint)
   }
 
-  /** The first host of a cluster without members says how it is set up; the shard bits stay those of the table. */
+  /**
+   * The first host of a cluster without members says how it is set up; what the service says stays. A host that names a cluster store
+   * must name this one.
+   */
   #fingerprintFor(join: JoinMessage): Fingerprint {
-    const { shardBits } = this.#parts.fingerprint
+    const { bound, store } = this.#parts
     const alone = [...this.#members.living()].every(member => member.id === join.id)
-    return alone ? { ...join.fingerprint, ...(shardBits === undefined ? {} : { shardBits }) } : this.#fingerprint
+    if (!alone) return this.#fingerprint
+    const named = join.fingerprint.clusterStore === undefined ? {} : { clusterStore: store.name }
+    return { ...join.fingerprint, ...named, ...bound }
   }
 
   #contest(session: HostSession, join: JoinMessage, old: Member): void {

@@ -29,6 +29,8 @@ export interface PlacementOptions {
   readonly advertise?: string
   /** Opened by the caller, and closed by him after `stop`. */
   readonly clusterStore: ClusterStore
+  /** `clusterStore` is another than the store of the actors: hosts must be set up with the same one. False by default. */
+  readonly clusterStoreApart?: boolean
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -98,16 +100,18 @@ class LeaderSeat implements PlacementEndpoint {
   }
 
   async take(term: number, deposed: () => void): Promise<void> {
-    const { clusterStore: store, times, probe, clock } = this.#options
+    const { clusterStore: store, clusterStoreApart, times, probe, clock } = this.#options
     const shards = 2 ** this.#shardBits
     const saved = await store.loadTable()
     const record = saved === undefined ? { table: emptyTable(shards), fingerprint: {} } : decodeCluster(saved.bytes, shards)
+    const bound = { shardBits: String(this.#shardBits), ...(clusterStoreApart === true ? { clusterStore: store.name } : {}) }
     this.#leader = new Leader({
       ...this.#options, store, deposed, term,
       times: { ...defaultLeaderTimes, ...times },
       probe: probe ?? tcpProbe(clock),
       table: record.table,
-      fingerprint: { ...record.fingerprint, shardBits: String(this.#shardBits) },
+      fingerprint: { ...record.fingerprint, ...bound },
+      bound,
     })
     this.#leader.start()
   }
