@@ -6,10 +6,10 @@
  * marking it twice, changes nothing. Only the owner of the shard forgets it (`drop`), whatever the fence says.
  */
 import type { DeadlineEntry } from '../dispatch/deadlines.ts'
-import type { ActorAddress, ActorWrite, CommitResult, EntryChange } from '../../stores/actor-store.ts'
+import { NEVER_DUE, type ActorAddress, type ActorWrite, type CommitResult, type EntryChange } from '../../stores/actor-store.ts'
 import type { Committable } from '../../stores/group-commit.ts'
-import { SendLine } from './send-line.ts'
-import type { Send } from './send-row.ts'
+import { type PendingSend, SendLine } from './send-line.ts'
+import { encodeSend, sendEntry, type Send } from './send-row.ts'
 
 export interface RowClaim {
   readonly epoch: number
@@ -22,12 +22,20 @@ export interface SenderPorts {
   enqueue(sender: Committable): void
   /** A write failed `times` in a row, or there is no claim (0): call `resume` after a wait. */
   rest(sender: OutboxSender, times: number, result: CommitResult | undefined): void
-  /** Rows were removed or marked; how many. */
-  written(sender: OutboxSender, rows: number): void
+  /** So many rows were removed. */
+  removed(sender: OutboxSender, rows: number): void
+  /** Its row is that of a dead letter now. */
+  marked(pending: PendingSend): void
 }
 
-/** Rows changed by one write: statements and scripts of stores have bounds. */
+/** Rows removed by one write, and marked by one (those carry their arguments): statements and scripts of stores have bounds. */
 const MAX_ROWS = 1_000
+const MAX_MARKED = 16
+
+interface Dying {
+  readonly pending: PendingSend
+  readonly dead: Send
+}
 
 export class OutboxSender implements Committable, DeadlineEntry {
   /** Place in the wheel of retries. */
@@ -44,8 +52,11 @@ export class OutboxSender implements Committable, DeadlineEntry {
   readonly #lines = new Map<string, SendLine>()
   /** The line asked for last: most actors send to one target at a time. */
   #last: SendLine | undefined
-  #changes: EntryChange[] = []
-  #writing: EntryChange[] | undefined
+  /** Applied: rows to remove. Failed for good: rows to mark. Both also of the write in flight. */
+  #applied: number[] = []
+  #dying: Dying[] = []
+  #removing: number[] | undefined
+  #marking: Dying[] = []
   #claim: RowClaim = { epoch: 0, nonce: '' }
   #failures = 0
 
@@ -62,7 +73,7 @@ export class OutboxSender implements Committable, DeadlineEntry {
   }
   /** Nothing pends, nothing is to be written: it may be forgotten. */
   get done(): boolean {
-    return this.pending === 0 && this.#changes.length === 0 && this.#writing === undefined
+    return this.pending === 0 && this.#applied.length === 0 && this.#removing === undefined
   }
 
   line(send: Send, window: number): SendLine {
@@ -79,8 +90,15 @@ export class OutboxSender implements Committable, DeadlineEntry {
     if (this.#last === line) this.#last = undefined
   }
 
-  change(change: EntryChange): void {
-    this.#changes.push(change)
+  /** The row of an applied send goes. */
+  remove(number: number): void {
+    this.#applied.push(number)
+    if (this.#phase === 'idle') this.resume()
+  }
+
+  /** A send failed for good: `dead` is what its row is to be. */
+  mark(pending: PendingSend, dead: Send): void {
+    this.#dying.push({ pending, dead })
     if (this.#phase === 'idle') this.resume()
   }
 
@@ -88,7 +106,7 @@ export class OutboxSender implements Committable, DeadlineEntry {
   resume(): void {
     if (this.#phase === 'dropped' || this.#phase === 'queued') return
     this.#phase = 'idle'
-    if (this.#changes.length === 0) return
+    if (this.#applied.length === 0 && this.#dying.length === 0) return
     const claim = this.#ports.claim(this.address)
     if (claim === undefined) return this.#rest(0, undefined)
     this.#claim = claim
@@ -103,9 +121,12 @@ export class OutboxSender implements Committable, DeadlineEntry {
 
   takeWrite(): ActorWrite {
     if (this.#phase === 'queued') this.#phase = 'idle'
-    const entries = this.#changes.length <= MAX_ROWS ? this.#changes : this.#changes.slice(0, MAX_ROWS)
-    this.#changes = this.#changes.length <= MAX_ROWS ? [] : this.#changes.slice(MAX_ROWS)
-    this.#writing = entries
+    this.#removing = this.#applied.length <= MAX_ROWS ? this.#applied : this.#applied.slice(0, MAX_ROWS)
+    this.#applied = this.#applied.length <= MAX_ROWS ? [] : this.#applied.slice(MAX_ROWS)
+    this.#marking = this.#dying.splice(0, MAX_MARKED)
+    const entries: EntryChange[] = []
+    for (const number of this.#removing) entries.push([sendEntry(number), null, null])
+    for (const { dead } of this.#marking) entries.push([sendEntry(dead.number), encodeSend(dead), NEVER_DUE])
     const { type, shard, id } = this.address
     // Of the claim that holds now, if one does: it may have been raised since this was queued.
     const { epoch, nonce } = (this.#claim = this.#ports.claim(this.address) ?? this.#claim)
@@ -113,23 +134,28 @@ export class OutboxSender implements Committable, DeadlineEntry {
   }
 
   writeSettled(result: CommitResult): void {
-    const written = this.#writing ?? []
-    this.#writing = undefined
+    const removing = this.#removing ?? []
+    const marking = this.#marking
+    this.#removing = undefined
+    this.#marking = []
     if (result === 'ok' || result === 'duplicate') {
       this.#failures = 0
-      this.#ports.written(this, written.length)
+      for (const { pending } of marking) this.#ports.marked(pending)
       if (this.#phase === 'idle') this.resume()
+      this.#ports.removed(this, removing.length)
       return
     }
     if (this.#phase === 'dropped') return
-    this.#changes = [...written, ...this.#changes]
+    this.#applied = [...removing, ...this.#applied]
+    this.#dying = [...marking, ...this.#dying]
     if (this.#phase === 'idle') this.#rest(++this.#failures, result)
   }
 
   /** The shard is another's: what was not written stays for whoever reads it. Returns the sends forgotten. */
   drop(): number {
     this.#phase = 'dropped'
-    this.#changes = []
+    this.#applied = []
+    this.#dying = []
     this.held = undefined
     for (const line of this.#lines.values()) line.forget()
     this.#lines.clear()

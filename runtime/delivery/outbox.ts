@@ -20,12 +20,12 @@ import { showKey } from '../../core/ids.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
 import { seams } from '../../core/seams.ts'
-import { NEVER_DUE, type ActorAddress, type CommitResult, type DueRow, type EntryChange, type ShardKey } from '../../stores/actor-store.ts'
+import { NEVER_DUE, type ActorAddress, type CommitResult, type DueRow, type ShardKey } from '../../stores/actor-store.ts'
 import type { GroupCommit } from '../../stores/group-commit.ts'
 import { Deadlines } from '../dispatch/deadlines.ts'
 import { OutboxSender, type RowClaim, type SenderPorts } from './outbox-sender.ts'
 import { type PendingSend, SendLine } from './send-line.ts'
-import { decodeSend, encodeSend, sendEntry, type Send } from './send-row.ts'
+import { decodeSend, type Send } from './send-row.ts'
 import { SendSlots } from './send-slots.ts'
 import { judge } from './send-verdict.ts'
 
@@ -99,7 +99,8 @@ export class Outbox {
       claim: sender => this.#phase === 'open' ? ports.claim(sender) : undefined,
       enqueue: sender => ports.commits.enqueue(sender),
       rest: (sender, times, result) => this.#rest(sender, times, result),
-      written: (sender, rows) => this.#written(sender, rows),
+      removed: (sender, rows) => this.#removedRows(sender, rows),
+      marked: pending => this.#marked(pending),
     }
   }
 
@@ -195,7 +196,15 @@ export class Outbox {
       this.#ports.log.error({ type: address.type, id: address.id, row: row.name }, `a stored send cannot be read and is not delivered: ${messageOf(error)}`)
       return
     }
-    if (send.dead === undefined) this.#add(this.#senderOf(shard, address), send)
+    if (send.dead !== undefined) return
+    const sender = this.#senderOf(shard, address)
+    // Both in order: what came by its commit and is now found is the first of those held.
+    if (sender.held?.[0]?.number === send.number) {
+      sender.held.shift()
+      sender.pending--
+      this.#size--
+    }
+    this.#add(sender, send)
   }
 
   #senderOf(shard: SendShard, address: ActorAddress): OutboxSender {
@@ -282,7 +291,8 @@ export class Outbox {
       seams.at?.('send.acknowledged')
       this.#delivered++
       pending.line.applied(pending)
-      this.#leave(pending, [sendEntry(pending.send.number), null, null])
+      this.#leave(pending)
+      pending.line.sender.remove(pending.send.number)
     }
     if (this.#starved.length > this.#fed) this.#feed()
   }
@@ -306,17 +316,22 @@ export class Outbox {
     }
     this.#dead++
     this.#ports.log.error({ ...facts, attempts: pending.failures }, `a durable send failed for good and is a dead letter: ${verdict.error}`)
-    line.leave(pending)
-    const dead = encodeSend({ ...send, dead: { error: verdict.error, at: this.#ports.clock.wallMs() } })
-    this.#leave(pending, [sendEntry(send.number), dead, NEVER_DUE])
+    line.dying(pending)
+    line.sender.mark(pending, { ...send, dead: { error: verdict.error, at: this.#ports.clock.wallMs() } })
   }
 
-  #leave(pending: PendingSend, change: EntryChange): void {
+  /** The row of a dead letter is written: those behind it go on. */
+  #marked(pending: PendingSend): void {
+    if (pending.phase !== 'dying') return
+    pending.line.marked(pending)
+    this.#leave(pending)
+  }
+
+  #leave(pending: PendingSend): void {
     const { line } = pending
     const { sender } = line
     sender.pending--
     this.#size--
-    sender.change(change)
     if (line.empty) {
       this.#wheel.remove(line)
       sender.leave(line)
@@ -325,9 +340,9 @@ export class Outbox {
 
   // ---- rows -------------------------------------------------------------------------------------------------------
 
-  #written(sender: OutboxSender, rows: number): void {
+  #removedRows(sender: OutboxSender, rows: number): void {
     this.#removed += rows
-    seams.at?.('send.removed')
+    if (rows > 0) seams.at?.('send.removed')
     this.#tidy(sender)
   }
 

@@ -6,15 +6,20 @@
  * come back as out of order and leave again after it. After any failure only the first may leave (`room` 1); each
  * acknowledgement makes room for one more, as in TCP's slow start.
  *
- * The first of a line has no predecessor to name: those before it were applied, or are dead letters. That the
- * target never applies a number below its last one is what makes this right whatever late copies are still on their way.
+ * The first of a line has no predecessor to name: those before it were applied, or are dead letters by what the store says.
+ * That the target never applies a number below its last one is what makes this right whatever late copies, of this owner or
+ * of one that was replaced and does not know, are still on their way.
  */
 import type { DeadlineEntry } from '../dispatch/deadlines.ts'
 import type { OutboxSender } from './outbox-sender.ts'
 import type { Send } from './send-row.ts'
 
-/** waiting ⇄ out → over (applied, dead or forgotten: what is heard of it later changes nothing). */
-export type SendPhase = 'waiting' | 'out' | 'over'
+/**
+ * waiting ⇄ out → over (applied or forgotten: what is heard of it later changes nothing), or out → dying → over: it failed
+ * for good, and nothing behind it leaves before the store knows. Otherwise a later one could be applied, and the next owner,
+ * which finds this one undelivered, would be told by the target that it is done: it would be lost.
+ */
+export type SendPhase = 'waiting' | 'out' | 'dying' | 'over'
 
 export class PendingSend {
   readonly send: Send
@@ -96,6 +101,7 @@ export class SendLine implements DeadlineEntry {
     for (; this.#cursor < this.#queue.length && this.#cursor - this.#head < this.#room; this.#cursor++) {
       const pending = this.#queue[this.#cursor]!
       if (pending.phase === 'waiting') return pending.notBefore > nowMs ? undefined : pending
+      if (pending.phase === 'dying') return undefined
     }
     return undefined
   }
@@ -112,9 +118,15 @@ export class SendLine implements DeadlineEntry {
     this.#over(pending)
   }
 
-  /** It is a dead letter: the next goes on without it. */
-  leave(pending: PendingSend): void {
+  /** It failed for good: nothing behind it leaves before `marked`. */
+  dying(pending: PendingSend): void {
+    pending.phase = 'dying'
     this.#room = 1
+    this.#cursor = Math.min(this.#cursor, this.#indexOf(pending.send.number))
+  }
+
+  /** It is a dead letter in the store: the next goes on without it. */
+  marked(pending: PendingSend): void {
     this.#over(pending)
   }
 

@@ -24,17 +24,17 @@ export interface Send {
   readonly dead?: { readonly error: string; readonly at: number }
 }
 
-const PREFIX = 'o:'
+export const SEND_PREFIX = 'o:'
 const DIGITS = 11
 const shape = /^o:[0-9a-z]{11}$/
 
 /** `o:` and 11 digits of base 36: any safe integer, in the order of numbers. */
-export const sendEntry = (number: number): string => PREFIX + number.toString(36).padStart(DIGITS, '0')
+export const sendEntry = (number: number): string => SEND_PREFIX + number.toString(36).padStart(DIGITS, '0')
 
 /** The number in the name of an entry; undefined when it names no send. */
 export function sendNumber(name: string): number | undefined {
   if (!shape.test(name)) return undefined
-  const number = Number.parseInt(name.slice(PREFIX.length), 36)
+  const number = Number.parseInt(name.slice(SEND_PREFIX.length), 36)
   return Number.isSafeInteger(number) ? number : undefined
 }
 
