@@ -2,13 +2,14 @@
 import type { Command } from 'commander'
 import { connect } from '../gateway/client.ts'
 import { jsonText } from '../gateway/json-values.ts'
-import { callFailureLine, exitCodeOf } from './failure.ts'
-import { flag, readDuration, toFlag } from './flags.ts'
+import { reportCallFailure } from './failure.ts'
+import { flag, readDuration, readIdempotencyKey, toFlag } from './flags.ts'
 import { readActorKey, readArgument } from './words.ts'
 
 interface CallFlags {
   readonly to: string
   readonly timeout?: number
+  readonly idempotencyKey?: string
 }
 
 const examples = `
@@ -19,6 +20,7 @@ Examples:
   troupe call Account/alice rename '"5"'        a string of digits
   troupe call Room/lobby post '"{hi}"'           a string that begins like JSON
   troupe call Log/app append -- --verbose       arguments that begin with a dash
+  troupe call Account/alice deposit 5 --idempotency-key order-17     again: the same reply, deposited once
 
 A failure is one line on standard error: code, message, whether the method ran, whether a repeat may succeed.`
 
@@ -33,6 +35,7 @@ export function addCallCommand(program: Command): void {
   const options = [
     toFlag(),
     flag('--timeout <duration>', "how long to wait (default: the host's call timeout)").argParser(readDuration),
+    flag('--idempotency-key <key>', 'the call takes effect once: a repeat with the same key gets the stored reply').argParser(readIdempotencyKey),
   ]
   for (const option of options) command.addOption(option)
 }
@@ -42,12 +45,14 @@ async function call(actor: string, method: string, words: readonly string[], fla
   const args = words.map(readArgument)
   const client = connect(flags.to)
   try {
-    const result = await client.call(type, id, method, args, flags.timeout === undefined ? {} : { timeout: flags.timeout })
+    const result = await client.call(type, id, method, args, {
+      ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+      ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
+    })
     if (isStream(result)) for await (const item of result) print(jsonText(item))
     else if (result !== undefined) print(jsonText(result))
   } catch (error) {
-    process.stderr.write(`${callFailureLine(error)}\n`)
-    process.exitCode = exitCodeOf(error)
+    reportCallFailure(error)
   } finally {
     await client.close()
   }

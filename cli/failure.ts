@@ -48,6 +48,12 @@ export function callFailureLine(error: unknown): string {
 /** 2 for what the user can mend in the command itself, else 1. */
 export const exitCodeOf = (error: unknown): number => (TroupeError.is(error, 'BAD_OPTION') ? EXIT_USAGE : EXIT_FAILED)
 
+/** A failed call on standard error, and its exit code. */
+export function reportCallFailure(error: unknown): void {
+  process.stderr.write(`${callFailureLine(error)}\n`)
+  process.exitCode = exitCodeOf(error)
+}
+
 /** Prints `error`, tells its code to a supervisor (`troupe dev`) if there is one, and returns the exit code. */
 export function reportFailure(error: unknown, options: { debug: boolean }): number {
   process.send?.({ failed: codeOf(error) })

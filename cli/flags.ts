@@ -7,6 +7,7 @@ import { durationMs } from '../core/duration.ts'
 import { messageOf } from '../core/errors.ts'
 import { nameProblem } from '../core/ids.ts'
 import { logLevels, type LogLevel } from '../core/logger.ts'
+import { keyProblem } from '../gateway/idempotency-key.ts'
 
 /** A flag with its environment variable, `TROUPE_` and the long name. */
 export function flag(flags: string, description: string): Option {
@@ -61,6 +62,12 @@ export function readAddresses(text: string): string[] {
 export function readHostId(text: string): string {
   const problem = nameProblem(text, 128)
   if (problem !== undefined) throw new InvalidArgumentError(`A host id that ${problem} cannot be used.`)
+  return text
+}
+
+export function readIdempotencyKey(text: string): string {
+  const problem = keyProblem(text)
+  if (problem !== undefined) throw new InvalidArgumentError(`${problem.replace(/^it/, 'It')}; give 1 to 255 characters, such as a UUID.`)
   return text
 }
 

@@ -11,6 +11,8 @@ import { addDevCommand } from './dev.ts'
 import { EXIT_OK, EXIT_USAGE, reportFailure } from './failure.ts'
 import { addHostCommand } from './host.ts'
 import { addPlacementCommand } from './placement.ts'
+import { addRemindersCommand } from './reminders.ts'
+import { addSendsCommand } from './sends.ts'
 import { addStatusCommand } from './status.ts'
 
 const examples = `
@@ -20,6 +22,8 @@ Examples:
   troupe host app.ts --placement 127.0.0.1:50005 --store lmdb:./data
   troupe call Account/alice deposit 5             from anywhere, to any host
   troupe status                                   hosts, shards, activations
+  troupe reminders Account/alice                  what is due, and when
+  troupe sends Account --dead                     durable sends that failed for good
 
 Each flag may also be given as an environment variable: --http-port is TROUPE_HTTP_PORT.
 Exit codes: 0 ok, 1 it failed while running, 2 it was called wrongly.`
@@ -37,7 +41,7 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .showSuggestionAfterError()
     .addHelpText('after', examples)
-  for (const add of [addDevCommand, addHostCommand, addPlacementCommand, addCallCommand, addStatusCommand]) add(program)
+  for (const add of [addDevCommand, addHostCommand, addPlacementCommand, addCallCommand, addStatusCommand, addRemindersCommand, addSendsCommand]) add(program)
   return program
 }
 

@@ -1,4 +1,4 @@
-/** What people type for `troupe call` and `troupe status`: `Account/alice` and arguments. */
+/** What people type: `Account/alice`, `Account`, and arguments. */
 import { TroupeError, messageOf } from '../core/errors.ts'
 import { checkId, checkType, type ActorKey } from '../core/ids.ts'
 
@@ -14,6 +14,17 @@ export function readActorKey(text: string): ActorKey {
     throw new TroupeError('BAD_OPTION', `${(error as Error).message}; write TYPE/ID, such as Account/alice`, { cause: error })
   }
   return key
+}
+
+/** `TYPE/ID`, or `TYPE` for all of a type. @throws BAD_OPTION */
+export function readTarget(text: string): { type: string; id: string | undefined } {
+  if (text.includes('/')) return readActorKey(text)
+  try {
+    checkType(text)
+  } catch (error) {
+    throw new TroupeError('BAD_OPTION', `${(error as Error).message}; write TYPE/ID or TYPE, such as Account/alice`, { cause: error })
+  }
+  return { type: text, id: undefined }
 }
 
 /**

@@ -9,6 +9,8 @@ import { TroupeError, type ErrorCode, type Executed } from '../core/errors.ts'
 
 export class CallGuard {
   readonly what: string
+  readonly #clock: Clock
+  readonly #endsAt: number
   readonly #timer: Timer
   readonly #signals: readonly AbortSignal[]
   #stop: { code: ErrorCode; why: string; cause: unknown } | undefined
@@ -16,6 +18,8 @@ export class CallGuard {
 
   constructor(clock: Clock, what: string, waitMs: number, signal: AbortSignal | undefined, closing: AbortSignal) {
     this.what = what
+    this.#clock = clock
+    this.#endsAt = clock.monotonicMs() + waitMs
     this.#timer = clock.after(waitMs, () => this.#stopFor('CALL_TIMEOUT', `no answer within ${waitMs} ms`, undefined), true)
     this.#signals = signal === undefined ? [closing] : [closing, signal]
     for (const each of this.#signals) each.addEventListener('abort', this.#onAbort)
@@ -44,6 +48,22 @@ export class CallGuard {
     if (this.#stop === undefined) return undefined
     const { code, why, cause } = this.#stop
     return new TroupeError(code, `${this.what}: ${why}`, { executed, ...(cause === undefined ? {} : { cause }) })
+  }
+
+  /** Milliseconds until its time is over. */
+  get leftMs(): number {
+    return Math.max(0, this.#endsAt - this.#clock.monotonicMs())
+  }
+
+  /** Resolves after `delayMs`, or when the call is stopped. */
+  pause(delayMs: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = this.#clock.after(delayMs, resolve, true)
+      this.watch(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
   }
 
   /** The reply has begun to stream: it may take as long as it likes. */

@@ -5,9 +5,11 @@
  * `Object.prototype`, no `toJSON`. Methods of such names are reached with `client.call`.
  */
 import type { CallOptions, RemoteRef } from '../actors/actor-ref.ts'
+import { managementOf, type ManagementOperation } from '../actors/management.ts'
 
 export interface Callee {
   call(method: string, args: readonly unknown[], options: CallOptions): unknown
+  manage(operation: ManagementOperation, args: readonly unknown[], options: CallOptions): Promise<unknown>
   /** @throws BAD_OPTION */
   checkOptions(options: CallOptions): void
 }
@@ -27,6 +29,7 @@ export function remoteRef<A>(callee: Callee, name: string, options: CallOptions)
         return remoteRef<A>(callee, name, { ...options, ...more })
       }
     }
+    if (method === 'manage') return managementOf((operation, args) => callee.manage(operation, args, options))
     return (...args: unknown[]) => callee.call(method, args, options)
   }
   return new Proxy(Object.freeze(Object.create(null) as object), {

@@ -16,7 +16,6 @@ export async function readReply(response: IncomingMessage, guard: CallGuard, max
     return streamOf(response, guard, maxBytes)
   }
   const body = await readAll(response, guard, maxBytes)
-  guard.end()
   const value = status === 204 ? undefined
     : type.startsWith(CODEC_TYPE) ? decode(body, 'the answer')
     : type.startsWith(JSON_TYPE) ? jsonOf(body, guard)

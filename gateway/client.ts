@@ -8,28 +8,36 @@
  * await client.actor<Account>('Account', 'alice').deposit(5)
  * ```
  * Arguments and results travel as codec bytes, so what an actor returns is what the caller gets (Map, Set, Date, bigint,
- * bytes, undefined). A call is sent once: another URL is tried only when none of its bytes left this process (P6).
+ * bytes, undefined). A call is sent once: another URL is tried only when none of its bytes left this process (P6). Only a
+ * call with an idempotency key is sent again when its outcome is unknown, at most twice (client-resend.ts).
  */
 import type { CallOptions, RemoteRef } from '../actors/actor-ref.ts'
+import type { ManagementOperation } from '../actors/management.ts'
 import { SystemClock, type Clock } from '../core/clock.ts'
 import { encode } from '../core/codec.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
 import { TroupeError } from '../core/errors.ts'
 import { checkId, checkType } from '../core/ids.ts'
-import type { ActorLocation, ClusterStatus } from '../runtime/dispatch/dispatcher.ts'
+import { SystemRandom } from '../core/random.ts'
+import type { ActorLocation, ClusterStatus, PageRequest, ReminderPage, SendPage } from '../runtime/dispatch/dispatcher.ts'
 import { CODEC_TYPE, JSON_TYPE } from './call-body.ts'
 import { CallGuard } from './client-guard.ts'
 import { readReply } from './client-reply.ts'
 import { remoteRef, type Callee } from './client-ref.ts'
+import { resending } from './client-resend.ts'
 import { asStream, type CallResult } from './client-stream.ts'
 import { checkOptions } from './gateway-options.ts'
+import { isStream } from './http-stream.ts'
 import { HttpSender, type Outgoing } from './http-sender.ts'
+import { keyProblem } from './idempotency-key.ts'
 
 export { ActorError, isActorError } from '../actors/errors.ts'
 export type { ActorRef, CallOptions, RemoteRef, UntypedRef } from '../actors/actor-ref.ts'
+export type { ListOptions, ReminderInfo, ReminderPolicy, ReminderSchedule } from '../actors/actor-reminders.ts'
+export type { ActorManagement, ManagedReminders, ManagedSends, SendInfo } from '../actors/management.ts'
 export type { CallResult } from './client-stream.ts'
 export { TroupeError, type ErrorCode, type Executed } from '../core/errors.ts'
-export type { ActorLocation, ClusterStatus, HostStatus } from '../runtime/dispatch/dispatcher.ts'
+export type { ActorLocation, ClusterStatus, HostStatus, PageRequest, ReminderPage, SendPage } from '../runtime/dispatch/dispatcher.ts'
 
 export interface ClientOptions {
   /** How long a call may take unless it says otherwise; by default what the host's `callTimeout` says (and 10 minutes here). */
@@ -58,6 +66,13 @@ export interface Client {
   status(): Promise<ClusterStatus>
   /** Where an actor belongs now. */
   locate(type: string, id: string): Promise<ActorLocation>
+  /**
+   * Reminders of a type, a page at a time: `page.cursor` is the `cursor` of the page before. What was changed in the last
+   * moment may be missing. Rejects with UNKNOWN_TYPE · BAD_REQUEST · STORE_UNAVAILABLE.
+   */
+  reminders(type: string, page?: PageRequest): Promise<ReminderPage>
+  /** Sends of a type's actors that are not delivered yet, a page at a time; `from` is the sender's id. Rejects as `reminders`. */
+  sends(type: string, page?: PageRequest): Promise<SendPage>
   /** Closes all connections; calls in flight fail with CANCELLED. */
   close(): Promise<void>
 }
@@ -74,13 +89,22 @@ export function connect(urls: string | readonly string[], options: ClientOptions
 }
 
 const MAX_WAIT_MS = 10 * 60_000
-const STATUS_WAIT_MS = 10_000
+const GET_WAIT_MS = 10_000
 /** The host's own CALL_TIMEOUT knows whether the method ran; it gets this long to arrive. */
 const GRACE_MS = 250
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 - GRACE_MS
 
+interface ExchangeOptions {
+  /** For the host, which is told what is left of it. */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** It has an idempotency key. */
+  readonly resend?: boolean
+}
+
 class HttpClient implements Client {
   readonly #clock: Clock
+  readonly #random = new SystemRandom()
   readonly #sender: HttpSender
   readonly #timeoutMs: number | undefined
   readonly #maxInFlight: number
@@ -104,7 +128,8 @@ class HttpClient implements Client {
     checkType(type)
     checkId(id)
     const call: Callee['call'] = (method, args, options) => this.call(type, id, method, args, options)
-    return remoteRef<A>({ call, checkOptions: checkCallOptions }, `${type}/${id}`, {})
+    const manage: Callee['manage'] = (operation, args, options) => this.#manage(type, id, operation, args, options)
+    return remoteRef<A>({ call, manage, checkOptions: checkCallOptions }, `${type}/${id}`, {})
   }
 
   call(type: string, id: string, method: string, args: readonly unknown[], options: CallOptions = {}): CallResult {
@@ -118,14 +143,28 @@ class HttpClient implements Client {
       throw new TroupeError('BAD_REQUEST', 'invalid request: invalid method: it must be a well-formed string that is not empty')
     }
     checkCallOptions(options)
-    const timeoutMs = timeoutOf(options.timeout) ?? this.#timeoutMs
+    const path = `/v1.0/actors/${actorPath(type, id)}/method/${encodeURIComponent(method)}`
     const body = args.length === 0 ? undefined : encode(args, `the arguments of ${type}.${method}`)
+    return this.#post(path, body, `${type}/${id}.${method}`, options)
+  }
+
+  async #manage(type: string, id: string, operation: ManagementOperation, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+    const what = `${operation} of ${type}/${id}`
+    if (options.idempotencyKey !== undefined) {
+      throw new TroupeError('BAD_REQUEST', `invalid request: idempotency-key: ${what} is no call of a method, and only those take one; leave it out`)
+    }
+    const path = `/troupe/v1/actors/${actorPath(type, id)}/manage/${operation}`
+    return this.#post(path, encode(args, `the arguments of ${operation}`), what, options)
+  }
+
+  #post(path: string, body: Uint8Array | undefined, what: string, { timeout, signal, idempotencyKey }: CallOptions): Promise<unknown> {
+    const timeoutMs = timeoutOf(timeout) ?? this.#timeoutMs
     const headers: Record<string, string> = { accept: CODEC_TYPE, 'content-length': String(body?.length ?? 0) }
     if (body !== undefined) headers['content-type'] = CODEC_TYPE
     if (timeoutMs !== undefined) headers['troupe-timeout'] = String(timeoutMs)
-    const path = `/v1.0/actors/${actorPath(type, id)}/method/${encodeURIComponent(method)}`
+    if (idempotencyKey !== undefined) headers['idempotency-key'] = JSON.stringify(idempotencyKey)
     const waitMs = timeoutMs === undefined ? MAX_WAIT_MS : timeoutMs + GRACE_MS
-    return this.#exchange({ verb: 'POST', path, headers, body }, `${type}/${id}.${method}`, waitMs, options.signal)
+    return this.#exchange({ verb: 'POST', path, headers, body }, what, waitMs, { timeoutMs, signal, resend: idempotencyKey !== undefined })
   }
 
   async status(): Promise<ClusterStatus> {
@@ -138,20 +177,44 @@ class HttpClient implements Client {
     return await this.#get(`/troupe/v1/actors/${actorPath(type, id)}`, `locate ${type}/${id}`) as ActorLocation
   }
 
-  #get(path: string, what: string): Promise<unknown> {
-    return this.#exchange({ verb: 'GET', path, headers: { accept: JSON_TYPE }, body: undefined }, what, STATUS_WAIT_MS, undefined)
+  async reminders(type: string, page: PageRequest = {}): Promise<ReminderPage> {
+    return await this.#page('reminders', type, page) as ReminderPage
   }
 
-  async #exchange(outgoing: Outgoing, what: string, waitMs: number, signal: AbortSignal | undefined): Promise<unknown> {
+  async sends(type: string, page: PageRequest = {}): Promise<SendPage> {
+    return await this.#page('sends', type, page) as SendPage
+  }
+
+  #page(what: 'reminders' | 'sends', type: string, { dead, cursor, limit }: PageRequest): Promise<unknown> {
+    checkType(type)
+    const query = new URLSearchParams()
+    if (dead === true) query.set('dead', 'true')
+    if (cursor !== undefined) query.set('cursor', cursor)
+    if (limit !== undefined) query.set('limit', String(limit))
+    return this.#get(`/troupe/v1/${what}/${encodeURIComponent(type)}?${query}`, `${what} of ${type}`, CODEC_TYPE)
+  }
+
+  #get(path: string, what: string, accept = JSON_TYPE): Promise<unknown> {
+    return this.#exchange({ verb: 'GET', path, headers: { accept }, body: undefined }, what, GET_WAIT_MS, {})
+  }
+
+  async #exchange(outgoing: Outgoing, what: string, waitMs: number, options: ExchangeOptions): Promise<unknown> {
     if (this.#closing.signal.aborted) throw new TroupeError('CANCELLED', `${what}: the client is closed`, { executed: 'no' })
     if (this.#inFlight >= this.#maxInFlight) {
       const why = `this client has ${this.#maxInFlight} calls in flight already`
       throw new TroupeError('OVERLOADED', `${what}: ${why}; wait for some, or raise maxInFlight`)
     }
     this.#inFlight++
-    const guard = new CallGuard(this.#clock, what, waitMs, signal, this.#closing.signal)
+    const guard = new CallGuard(this.#clock, what, waitMs, options.signal, this.#closing.signal)
+    const sentTo = new Set<string>()
+    const send = async (): Promise<unknown> => {
+      if (options.timeoutMs !== undefined && sentTo.size > 0) outgoing.headers['troupe-timeout'] = String(Math.max(1, Math.floor(guard.leftMs - GRACE_MS)))
+      return readReply(await this.#sender.send(outgoing, guard, sentTo), guard, this.#maxReplyBytes)
+    }
     try {
-      return await readReply(await this.#sender.send(outgoing, guard), guard, this.#maxReplyBytes)
+      const value = await (options.resend === true ? resending(guard, this.#random, send) : send())
+      if (!isStream(value)) guard.end()
+      return value
     } catch (error) {
       guard.end()
       throw error
@@ -170,8 +233,10 @@ const actorPath = (type: string, id: string): string => `${encodeURIComponent(ty
 
 /** @throws BAD_OPTION */
 function checkCallOptions(options: CallOptions): void {
-  const { signal, ...rest } = options
+  const { signal, idempotencyKey, ...rest } = options
   checkOptions('with', rest, { timeout: 'duration' })
+  const problem = idempotencyKey === undefined ? undefined : keyProblem(idempotencyKey)
+  if (problem !== undefined) throw new TroupeError('BAD_OPTION', `with: idempotencyKey: ${problem}; give 1 to 255 characters, such as a UUID`)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TroupeError('BAD_OPTION', 'with: signal: it is no AbortSignal')
 }
 

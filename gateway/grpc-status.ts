@@ -20,7 +20,8 @@ const MAX_DATA_BYTES = 4096
 /** The same for texts. */
 const MAX_TEXT = 1024
 
-export function statusOf(thrown: unknown, type: string, id: string): { status: GrpcStatus; expected: boolean } {
+/** `prefix`: what the text begins with, where the standard has more to say than its table of codes. */
+export function statusOf(thrown: unknown, type: string, id: string, prefix?: string): { status: GrpcStatus; expected: boolean } {
   const { grpc, body, status, expected } = failureOf(thrown)
   const metadata = new Metadata()
   metadata.set('troupe-code', metadataText(body.code.slice(0, MAX_TEXT)))
@@ -31,14 +32,13 @@ export function statusOf(thrown: unknown, type: string, id: string): { status: G
   const data = dataBytes(body.data)
   if (data !== undefined) metadata.set('troupe-data-bin', data)
   const text = isActorError(thrown) ? `error from actor service: (${status}) ${body.message}` : body.message
-  const details = standardText(body.errorCode, text, type, id).slice(0, MAX_TEXT).toWellFormed()
+  const details = standardText(body.errorCode, text, prefix ?? standardPrefix(body.errorCode, type, id)).slice(0, MAX_TEXT).toWellFormed()
   return { status: { code: grpc, details, metadata }, expected }
 }
 
 /** The text of the standard before ours, unless ours begins with it. */
-function standardText(errorCode: string, text: string, type: string, id: string): string {
+function standardText(errorCode: string, text: string, standard: string | undefined): string {
   if (errorCode === 'ERR_ACTOR_STACK_DEPTH') return 'maximum stack depth exceeded'
-  const standard = standardPrefix(errorCode, type, id)
   return standard === undefined || text.startsWith(standard) ? text : `${standard}: ${text}`
 }
 

@@ -1,5 +1,6 @@
 /**
- * The gRPC gateway: `dapr.proto.runtime.v1.Dapr/InvokeActor`, for clients of that standard.
+ * The gRPC gateway: what `dapr.proto.runtime.v1.Dapr` has for calls and reminders (grpc-reminders.ts), for clients of
+ * that standard.
  *
  * Arguments and results are those of the HTTP gateway (call-body.ts). Deadlines and cancellation of the RPC are those of
  * the call; who answered, and what an error proves, is in the trailing metadata (grpc-status.ts).
@@ -18,10 +19,13 @@ import type { CallReply, Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import { argumentsOf, resultBody, saysCodec } from './call-body.ts'
 import { checkOptions } from './gateway-options.ts'
+import { getReminder, listReminders, registerReminder, unregisterByType, unregisterReminder, type ReminderWork } from './grpc-reminders.ts'
 import { metadataText, statusOf } from './grpc-status.ts'
 import { cleanMethod } from './http-routes.ts'
 import { endUnread, isStream } from './http-stream.ts'
+import { readKey, refuseKey } from './idempotency-key.ts'
 import { listenProblem } from './listen-problem.ts'
+import { reminderFailure, type ReminderVerb } from './reminder-errors.ts'
 
 export interface GrpcGatewayOptions {
   /** 0: chosen by the system. */
@@ -53,8 +57,20 @@ interface InvokeActorRequest {
 interface InvokeActorResponse {
   data?: Uint8Array
 }
-type Call = ServerUnaryCall<InvokeActorRequest, InvokeActorResponse>
-type Callback = sendUnaryData<InvokeActorResponse>
+/** What all requests have. */
+interface AboutActor {
+  readonly actorType: string
+  readonly actorId?: string
+  readonly name?: string
+}
+type Call<Request> = ServerUnaryCall<Request, object>
+type Callback = sendUnaryData<object>
+
+/** Replies to one RPC: a message and its trailer. */
+interface Answer {
+  readonly message: object
+  readonly trailer?: Metadata
+}
 
 const OVERLOAD_RETRY_MS = 500
 /** Clients that do not leave a draining host by themselves stay until it stops. */
@@ -88,7 +104,14 @@ class GrpcGateway implements Gateway {
     const { port, host = '127.0.0.1' } = this.#options
     this.#dispatcher = dispatcher
     this.#log = log
-    this.#server.addService(daprService(), { InvokeActor: (call: Call, callback: Callback) => this.#invoke(call, callback) })
+    this.#server.addService(daprService(), {
+      InvokeActor: (call: Call<InvokeActorRequest>, callback: Callback) => this.#answer(call, callback, () => this.#invoke(call)),
+      RegisterActorReminder: this.#reminders('CREATE', registerReminder),
+      UnregisterActorReminder: this.#reminders('DELETE', unregisterReminder),
+      UnregisterActorRemindersByType: this.#reminders('DELETE', unregisterByType),
+      GetActorReminder: this.#reminders('GET', getReminder),
+      ListActorReminders: this.#reminders('GET', (request: AboutActor, work) => listReminders(request, work, this.#maxBytes)),
+    })
     const shown = host.includes(':') ? `[${host}]` : host
     const bound = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(`${shown}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
@@ -101,39 +124,47 @@ class GrpcGateway implements Gateway {
     return { address: this.#address }
   }
 
-  #invoke(call: Call, callback: Callback): void {
-    const { actorType, actorId, method, data, metadata } = call.request
-    const fail = (thrown: unknown): void => {
-      const { status, expected } = statusOf(thrown, actorType, actorId)
-      if (!expected) this.#log.error({ err: thrown, actorType, actorId, method }, 'a gRPC call failed for a reason that nobody expected')
-      callback(status)
+  /** Runs `work` and replies with what comes of it, once. `verb`: it is about reminders, and so are its errors. */
+  #answer<Request extends AboutActor>(call: Call<Request>, callback: Callback, work: () => Promise<Answer>, verb?: ReminderVerb): void {
+    if (this.#inFlight >= this.#maxInFlight) {
+      const error = new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} calls already`, { retryAfterMs: OVERLOAD_RETRY_MS })
+      return this.#fail(call, callback, error, verb)
     }
-    try {
-      if (this.#inFlight >= this.#maxInFlight) {
-        throw new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} calls already`, { retryAfterMs: OVERLOAD_RETRY_MS })
-      }
-      checkType(actorType)
-      checkId(actorId)
-      const name = cleanMethod(method)
-      const codec = saysCodec(metadata['content-type'] ?? metadata['Content-Type'])
-      const args = argumentsOf(data, codec)
-      this.#inFlight++
-      this.#dispatcher!.call({ type: actorType, id: actorId, method: name, args, timeoutMs: this.#timeLeft(call), signal: signalOf(call) })
-        .then(reply => {
-          this.#inFlight--
-          this.#reply(reply, codec, callback)
-        }, (error: unknown) => {
-          this.#inFlight--
-          fail(error)
-        })
-        .catch(fail)
-    } catch (error) {
-      fail(error)
-    }
+    this.#inFlight++
+    work().finally(() => { this.#inFlight-- })
+      .then(({ message, trailer }) => callback(null, message, trailer), (error: unknown) => this.#fail(call, callback, error, verb))
   }
 
-  #reply(reply: CallReply, codec: boolean, callback: Callback): void {
-    const { value } = reply
+  #fail({ request }: Call<AboutActor>, callback: Callback, thrown: unknown, verb: ReminderVerb | undefined): void {
+    const { actorType, actorId = '', name } = request
+    const { error, grpc, prefix } = verb === undefined ? { error: thrown } : reminderFailure(thrown, verb, name)
+    const { status, expected } = statusOf(error, actorType, actorId, prefix)
+    if (!expected) this.#log.error({ err: thrown, actorType, actorId }, 'a gRPC call failed for a reason that nobody expected')
+    callback(grpc === undefined ? status : { ...status, code: grpc })
+  }
+
+  #reminders<Request extends AboutActor>(verb: ReminderVerb, run: (request: Request, work: ReminderWork) => Promise<object>) {
+    return (call: Call<Request>, callback: Callback): void => this.#answer(call, callback, async () => {
+      refuseKey(call.metadata.get('idempotency-key')[0])
+      const work = { dispatcher: this.#dispatcher!, nowMs: this.#clock.wallMs(), timeoutMs: this.#timeLeft(call), signal: signalOf(call) }
+      return { message: await run(call.request, work) }
+    }, verb)
+  }
+
+  async #invoke(call: Call<InvokeActorRequest>): Promise<Answer> {
+    const { actorType, actorId, method, data, metadata } = call.request
+    checkType(actorType)
+    checkId(actorId)
+    const name = cleanMethod(method)
+    const codec = saysCodec(metadata['content-type'] ?? metadata['Content-Type'])
+    const reply = await this.#dispatcher!.call({
+      type: actorType, id: actorId, method: name, args: argumentsOf(data, codec), timeoutMs: this.#timeLeft(call), signal: signalOf(call),
+      idempotencyKey: keyOf(call),
+    })
+    return this.#reply(reply, codec)
+  }
+
+  #reply({ value, host, epoch }: CallReply, codec: boolean): Answer {
     if (isStream(value)) {
       endUnread(value)
       throw new TroupeError('METHOD_NOT_ALLOWED', 'the method returns a stream, which InvokeActor cannot carry; '
@@ -145,13 +176,14 @@ class GrpcGateway implements Gateway {
       throw new TroupeError('RESULT_TOO_LARGE', `the result of ${data.length} bytes is over the limit of ${this.#maxBytes}`)
     }
     const trailer = new Metadata()
-    trailer.set('troupe-host', metadataText(reply.host))
-    trailer.set('troupe-epoch', String(reply.epoch))
-    callback(null, data === undefined ? {} : { data }, trailer)
+    trailer.set('troupe-host', metadataText(host))
+    trailer.set('troupe-epoch', String(epoch))
+    const message: InvokeActorResponse = data === undefined ? {} : { data }
+    return { message, trailer }
   }
 
   /** grpc-js has the deadline as a wall clock instant of its own making, so this is the same clock on both sides. */
-  #timeLeft(call: Call): number | undefined {
+  #timeLeft(call: Call<unknown>): number | undefined {
     const deadline = Number(call.getDeadline())
     return Number.isFinite(deadline) ? Math.max(1, deadline - this.#clock.wallMs()) : undefined
   }
@@ -177,15 +209,24 @@ class GrpcGateway implements Gateway {
   }
 }
 
-function signalOf(call: Call): AbortSignal {
+function signalOf(call: Call<unknown>): AbortSignal {
   const abort = new AbortController()
   call.on('cancelled', () => abort.abort(new TroupeError('CANCELLED', 'the client cancelled the call')))
   return abort.signal
 }
 
+/** The idempotency key in the call's metadata, or in the request's map that stands for HTTP headers. @throws BAD_REQUEST */
+function keyOf(call: Call<InvokeActorRequest>): string | undefined {
+  const given = call.metadata.get('idempotency-key').map(String)
+  for (const [name, value] of Object.entries(call.request.metadata)) if (name.toLowerCase() === 'idempotency-key') given.push(value)
+  const keys = new Set(given.map(readKey))
+  if (keys.size > 1) throw new TroupeError('BAD_REQUEST', 'invalid request: idempotency-key: two different ones are given; give one')
+  return [...keys][0]
+}
+
 function daprService(): ServiceClientConstructor['service'] {
   const file = fileURLToPath(new URL('./dapr.proto', import.meta.url))
-  let found: GrpcObject = loadPackageDefinition(loadSync(file, { defaults: true }))
+  let found: GrpcObject = loadPackageDefinition(loadSync(file, { defaults: true, longs: Number }))
   for (const part of ['dapr', 'proto', 'runtime', 'v1']) found = found[part] as GrpcObject
   return (found.Dapr as ServiceClientConstructor).service
 }

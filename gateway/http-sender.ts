@@ -2,7 +2,8 @@
  * Sends requests to one of several URLs over kept connections.
  *
  * A request is tried at another URL only when its connection could not be made: nothing was sent, so nothing ran (P6).
- * URLs are used in turn; one that refused is passed over for a second unless all did.
+ * URLs are used in turn; one that refused is passed over for a second unless all did. Whether a request whose outcome is
+ * unknown is sent again is its caller's decision (client-resend.ts): then the URLs that may have it already come last.
  */
 import * as http from 'node:http'
 import * as https from 'node:https'
@@ -13,7 +14,7 @@ import type { CallGuard } from './client-guard.ts'
 export interface Outgoing {
   readonly verb: 'GET' | 'POST'
   readonly path: string
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Record<string, string>
   readonly body: Uint8Array | undefined
 }
 
@@ -55,16 +56,19 @@ export class HttpSender {
   }
 
   /**
-   * The reply, its body not yet read.
+   * The reply, its body not yet read. `sentTo`: the URLs to which an earlier send of this request went; the one of this is added.
    * @throws PEER_UNREACHABLE when no URL takes a connection · PEER_LOST when one breaks · PROTOCOL · CALL_TIMEOUT · CANCELLED
    */
-  async send(outgoing: Outgoing, guard: CallGuard): Promise<http.IncomingMessage> {
+  async send(outgoing: Outgoing, guard: CallGuard, sentTo: Set<string> = new Set()): Promise<http.IncomingMessage> {
     const failures: string[] = []
-    for (const target of this.#order()) {
+    for (const target of this.#order(sentTo)) {
+      const sentBefore = sentTo.has(target.url)
+      sentTo.add(target.url)
       try {
         return await this.#attempt(target, outgoing, guard)
       } catch (error) {
         if (!(error instanceof NotConnected)) throw error
+        if (!sentBefore) sentTo.delete(target.url)
         target.avoidUntil = this.#options.clock.monotonicMs() + AVOID_MS
         failures.push(`${target.url}: ${error.message}`)
       }
@@ -72,12 +76,13 @@ export class HttpSender {
     throw new TroupeError('PEER_UNREACHABLE', `${guard.what}: no host can be reached (${failures.join('; ')})`, { data: { failures } })
   }
 
-  #order(): readonly Target[] {
+  #order(sentTo: ReadonlySet<string>): readonly Target[] {
     if (this.#targets.length === 1) return this.#targets
     const first = this.#turn++ % this.#targets.length
     const inTurn = [...this.#targets.slice(first), ...this.#targets.slice(0, first)]
     const now = this.#options.clock.monotonicMs()
-    return [...inTurn.filter(t => t.avoidUntil <= now), ...inTurn.filter(t => t.avoidUntil > now)]
+    const last = (target: Target): number => (sentTo.has(target.url) ? 1 : 0) + (target.avoidUntil > now ? 2 : 0)
+    return inTurn.sort((a, b) => last(a) - last(b))
   }
 
   #attempt(target: Target, outgoing: Outgoing, guard: CallGuard): Promise<http.IncomingMessage> {

@@ -95,7 +95,7 @@ class HttpGateway implements Gateway, ExchangeOwner {
     const { port, host = '127.0.0.1', maxBodyBytes = 4 * 1024 * 1024, maxBodyBytesInFlight = 256 * 1024 * 1024, appId } = this.#options
     this.log = log
     const bodyBudget = new BodyBudget(maxBodyBytesInFlight)
-    this.#routes = httpRoutes({ dispatcher, maxBodyBytes, bodyBudget, appId, version: packageVersion() })
+    this.#routes = httpRoutes({ dispatcher, clock: this.clock, maxBodyBytes, bodyBudget, appId, version: packageVersion() })
     this.#server
       .on('request', (request, response) => this.#answer(request, response))
       .on('checkContinue', (request, response) => this.#answer(request, response, true))

@@ -85,7 +85,7 @@ same<Parameters<typeof ref.watch>, [from: number]>(true)
 same<ReturnType<typeof ref.with>, ActorRef<Account>>(true)
 
 // Own public methods, nothing else.
-same<keyof ActorRef<Account>, 'deposit' | 'history' | 'twice' | 'nothing' | 'rate' | 'either' | 'anything' | 'always' | 'tree' | 'watch' | 'useContext' | 'with'>(true)
+same<keyof ActorRef<Account>, 'deposit' | 'history' | 'twice' | 'nothing' | 'rate' | 'either' | 'anything' | 'always' | 'tree' | 'watch' | 'useContext' | 'with' | 'manage'>(true)
 // @ts-expect-error a field is no method
 void ref.balance
 // @ts-expect-error the context is the actor's own

@@ -1,0 +1,67 @@
+/**
+ * A reminder as the Dapr API shows it, with Troupe's own fields beside.
+ *
+ * Troupe keeps what a schedule means, not how it was written: `dueTime` and `ttl` are instants, `period` is `@every` with
+ * a Go duration, an ISO 8601 duration where days and months are those of the calendar, or a cron expression.
+ */
+import type { Instant, ReminderInfo } from '../actors/actor-reminders.ts'
+import { parsePeriod } from '../reminders/duration-formats.ts'
+
+/** Dapr's fields; absent ones are left out. */
+export interface DaprReminder {
+  readonly dueTime?: string
+  readonly period?: string
+  readonly ttl?: string
+  readonly data?: unknown
+}
+
+export function daprFieldsOf({ schedule, method, args }: ReminderInfo): DaprReminder {
+  return {
+    ...('at' in schedule ? { dueTime: instantText(schedule.at as Instant) } : {}),
+    ...('first' in schedule && schedule.first !== undefined ? { dueTime: instantText(schedule.first) } : {}),
+    ...('every' in schedule ? { period: periodText(schedule.every) } : {}),
+    ...('cron' in schedule ? { period: schedule.cron } : {}),
+    ...('until' in schedule && schedule.until !== undefined ? { ttl: instantText(schedule.until) } : {}),
+    ...(method === undefined && args.length > 0 ? { data: args[0] } : {}),
+  }
+}
+
+/** `GET …/reminders/NAME`. */
+export const reminderDocument = (type: string, id: string, info: ReminderInfo): object => {
+  const { data, ...times } = daprFieldsOf(info)
+  return { actorID: id, actorType: type, ...(data === undefined ? {} : { data }), ...times, ...ownFields(info) }
+}
+
+/** One entry of `GET …/reminders`. */
+export const namedReminder = (type: string, id: string, info: ReminderInfo): object =>
+  ({ name: info.name, actorType: type, actorID: id, ...daprFieldsOf(info), ...ownFields(info) })
+
+const ownFields = ({ schedule, method, args, due, count, failures, dead }: ReminderInfo): object => ({
+  schedule,
+  ...(method === undefined ? {} : { method, args }),
+  ...(due === undefined ? {} : { due }),
+  count,
+  failures,
+  ...(dead === undefined ? {} : { dead }),
+})
+
+/** As Go writes it: no fraction of a second where there is none. */
+const instantText = (instant: Instant): string =>
+  typeof instant === 'string' ? instant : new Date(instant).toISOString().replace('.000Z', 'Z')
+
+function periodText(every: number | string): string {
+  if (typeof every === 'number') return `@every ${goDuration(every)}`
+  const { months, days, ms } = parsePeriod(every, 'every')
+  return months === 0 && days === 0 ? `@every ${goDuration(ms)}` : every
+}
+
+/** Milliseconds as Go prints a duration: `1h0m0s`, `1m30s`, `1.5s`, `250ms`. */
+export function goDuration(ms: number): string {
+  if (ms === 0) return '0s'
+  if (ms < 1000) return `${plainNumber(ms)}ms`
+  const hours = Math.floor(ms / 3_600_000)
+  const minutes = Math.floor(ms / 60_000) % 60
+  return `${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${plainNumber((ms % 60_000) / 1000)}s`
+}
+
+const plainNumber = (value: number): string => String(Number(value.toFixed(9)))
