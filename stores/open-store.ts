@@ -5,6 +5,7 @@
  *     lmdb:DIR                                a directory on this machine's disk
  *     redis://[user:password@]HOST[:PORT][/DB]   also rediss:// (TLS)
  *     redis+cluster://[user:password@]HOST[:PORT][,HOST[:PORT]…]
+ *     postgres://[user[:password]@]HOST[:PORT][/DATABASE][?pool=10&sslmode=verify-full]   also postgresql://
  *
  * For the cluster's rows alone: etcd://[user:password@]HOST[:PORT][,HOST[:PORT]…]   also etcds:// (TLS)
  */
@@ -21,6 +22,10 @@ import { LmdbClusterStore } from './lmdb/cluster-store.ts'
 import { LmdbEnvironment } from './lmdb/environment.ts'
 import { MemoryActorStore } from './memory/actor-store.ts'
 import { MemoryClusterStore } from './memory/cluster-store.ts'
+import { PostgresActorStore } from './postgres/actor-store.ts'
+import { parsePostgresUrl } from './postgres/address.ts'
+import { PostgresClusterStore } from './postgres/cluster-store.ts'
+import { PostgresConnection } from './postgres/connection.ts'
 import { RedisActorStore } from './redis/actor-store.ts'
 import { parseRedisUrl, withoutSecrets } from './redis/address.ts'
 import { RedisClusterStore } from './redis/cluster-store.ts'
@@ -41,7 +46,7 @@ export interface OpenStoreOptions {
   readonly clusterStore?: string | ClusterStore | undefined
 }
 
-const forms = 'use memory:, lmdb:DIR, redis://HOST:PORT, rediss://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT'
+const forms = 'use memory:, lmdb:DIR, redis://HOST:PORT, rediss://HOST:PORT, redis+cluster://HOST:PORT,HOST:PORT or postgres://USER:PASSWORD@HOST:PORT/DATABASE'
 
 /**
  * The stores of `store` (a URL, or adapters), the cluster's rows from `clusterStore` when that is given; both have to be
@@ -89,10 +94,14 @@ function storesOf(url: string, options: OpenStoreOptions, expected: string = for
       const keys = new RedisKeys(namespace)
       return { actors: new RedisActorStore(redis, keys), cluster: new RedisClusterStore(redis, keys) }
     }
+    case 'postgres': case 'postgresql': {
+      const postgres = new PostgresConnection(parsePostgresUrl(url), namespace, clock, options.log === undefined ? {} : { log: options.log })
+      return { actors: new PostgresActorStore(postgres), cluster: new PostgresClusterStore(postgres) }
+    }
     case 'etcd': case 'etcds':
       throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))}: etcd keeps the cluster's rows alone; give it as clusterStore (--cluster-store), and the actors a store of their own: ${forms}`)
     default:
-      throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))} has no known scheme; ${expected}`)
+      throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url).replace(/\?.*/s, '?…'))} has no known scheme; ${expected}`)
   }
 }
 

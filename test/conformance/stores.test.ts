@@ -6,6 +6,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { sleep, SystemClock } from '../../core/clock.ts'
 import { openClusterStore, openStores } from '../../stores/open-store.ts'
 import { startEtcd, type EtcdServer } from '../servers/etcd.ts'
+import { startPostgres, type PostgresServer } from '../servers/postgres.ts'
 import { startRedis, startRedisCluster, type RedisCluster, type RedisServer } from '../servers/redis.ts'
 import { actorStoreSuite, sharedActorStoreSuite, type Place } from './actor-store.suite.ts'
 import { clusterStoreSuite, type ClusterPlace } from './cluster-store.suite.ts'
@@ -15,15 +16,18 @@ const clock = new SystemClock()
 let redis: RedisServer
 let cluster: RedisCluster
 let etcd: EtcdServer
+let postgres: PostgresServer
 beforeAll(async () => {
   redis = await startRedis()
   cluster = await startRedisCluster()
   etcd = await startEtcd()
+  postgres = await startPostgres()
 })
 afterAll(async () => {
   await redis?.stop()
   await cluster?.stop()
   await etcd?.stop()
+  await postgres?.stop()
 })
 
 interface Places {
@@ -89,6 +93,7 @@ const places: Record<string, { make: () => Places; shared: boolean }> = {
   'lmdb:': { make: onFolder, shared: true },
   'redis:': { make: () => onUrl(() => redis.url), shared: true },
   'redis+cluster:': { make: () => onUrl(() => cluster.url), shared: true },
+  'postgres:': { make: () => onUrl(() => `${postgres.url}?pool=4`), shared: true },
 }
 
 for (const [name, { make, shared }] of Object.entries(places)) {

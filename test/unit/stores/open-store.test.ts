@@ -34,7 +34,7 @@ test.each([
 
 test.each([
   ['', /no known scheme.*memory:.*lmdb:DIR.*redis:/],
-  ['postgres://h', /no known scheme/],
+  ['mysql://h', /no known scheme/],
   ['./data', /no known scheme/],
   ['memory:x', /nothing may follow/],
   ['lmdb:', /names no directory; write lmdb:\.\/data/],

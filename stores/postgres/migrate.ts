@@ -1,0 +1,56 @@
+/**
+ * Brings a schema to the version that this code needs, when a store is opened. Any number of processes may do it at the
+ * same time, also on an empty database: those who find something to do stand in line at an advisory lock that ends with
+ * the transaction. A schema of a newer Troupe is refused: what its rows mean is not known here.
+ */
+import { DatabaseError, type ClientBase } from 'pg'
+import { hash32 } from '../../core/ids.ts'
+import { migrations, migrationsTable, newestVersion } from './migrations.ts'
+import { Unfit } from './server-check.ts'
+
+/** First half of the key of Troupe's advisory locks ("trup"); the second is made of the schema's name. */
+const LOCK_CLASS = 0x74727570
+
+/**
+ * @param s quoted name of the schema
+ * @param timeoutMs how long another's migration is waited for, and how long one statement of this one may take
+ */
+export async function migrate(client: ClientBase, s: string, timeoutMs: number): Promise<void> {
+  // The usual case takes no lock, and no right to change the schema.
+  if (await versionOf(client, s) === newestVersion) return
+  await client.query('begin')
+  try {
+    const ms = Math.ceil(timeoutMs)
+    await client.query(`set local statement_timeout = ${ms}; set local lock_timeout = ${ms}`)
+    await client.query('select pg_advisory_xact_lock($1, $2)', [LOCK_CLASS, hash32(s) | 0])
+    // Not `if not exists` alone: that asks for the right to create schemas even where this one is given.
+    const { rows } = await client.query('select 1 from pg_namespace where quote_ident(nspname) = $1 or nspname = $2', [s, s.slice(1, -1).replaceAll('""', '"')])
+    if (rows.length === 0) await client.query(`create schema ${s}`)
+    await client.query(migrationsTable(s))
+    const version = await versionOf(client, s) ?? 0
+    for (const migration of migrations.filter(each => each.version > version)) {
+      await client.query(migration.sql(s))
+      await client.query(`insert into ${s}.migrations (version) values ($1)`, [migration.version])
+    }
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined)
+    throw error
+  }
+}
+
+/** Version of the schema, 0 without one migration, undefined where there is no schema yet. @throws Unfit when it is newer than this code */
+async function versionOf(client: ClientBase, s: string): Promise<number | undefined> {
+  try {
+    const { rows } = await client.query<{ version: number }>(`select coalesce(max(version), 0) as version from ${s}.migrations`)
+    const { version } = rows[0]!
+    if (version > newestVersion) {
+      throw new Unfit(`its schema ${s} has version ${version}, and this Troupe knows ${newestVersion} at most`, 'start a Troupe that is as new as the one that migrated it')
+    }
+    return version
+  } catch (error) {
+    // No such schema, no such table.
+    if (error instanceof DatabaseError && (error.code === '3F000' || error.code === '42P01')) return undefined
+    throw error
+  }
+}
