@@ -16,11 +16,23 @@ export function shown(value: unknown): string {
     case 'bigint': return value > -1_000_000_000_000n && value < 1_000_000_000_000n ? `${value}n` : 'a bigint'
     case 'symbol': return 'a symbol'
     case 'function': return 'a function'
-    case 'object': return value === null ? 'null' : Array.isArray(value) ? 'an array' : 'an object'
+    case 'object': return value === null ? 'null' : isArray(value) ? 'an array' : 'an object'
     default: return Object.is(value, -0) ? '-0' : String(value)
   }
 }
 
-/** @param problem what is wrong and what to write, e.g. `has no offset; write …` */
+function isArray(value: object): boolean {
+  try {
+    return Array.isArray(value)
+  } catch {
+    // A proxy whose target is gone answers nothing.
+    return false
+  }
+}
+
+/**
+ * @param field empty for the schedule as a whole
+ * @param problem what is wrong and what to write, e.g. `has no offset; write …`
+ */
 export const badSchedule = (field: string, value: unknown, problem: string): TroupeError =>
-  new TroupeError('BAD_SCHEDULE', `schedule: ${field} ${shown(value)} ${problem}`, { data: { field } })
+  new TroupeError('BAD_SCHEDULE', `schedule: ${field === '' ? '' : `${field} `}${shown(value)} ${problem}`, { data: { field } })

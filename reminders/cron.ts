@@ -32,6 +32,7 @@ const FIELDS = "write five fields 'minute hour day month weekday', or six with s
 /** Numbers of more than two digits would make the library count to them; `5*` it would read as `50-59`. */
 const strayNumber = /\d{3}|\d\*/
 
+/** Parsing costs tens of microseconds and its result never changes: a bounded memory of expressions in use, oldest out first. */
 const compiled = new Map<string, Cron>()
 const MOST_COMPILED = 1024
 
@@ -120,7 +121,7 @@ function maskOfDayRule(rule: string, last: number, weekdayOfFirst: number): numb
 function maskOfWeekdayRule(rule: string, last: number, weekdayOfFirst: number): number {
   const first = 1 + (Number(rule[0]) % 7 - weekdayOfFirst + 7) % 7
   const day = rule[1] === '#' ? first + (Number(rule[2]) - 1) * 7 : first + Math.floor((last - first) / 7) * 7
-  return 1 << day
+  return day > last ? 0 : 1 << day
 }
 
 /** The calendar repeats after 400 years: what has no day in them has none. */

@@ -40,10 +40,9 @@ export function parsePeriod(text: string, field: string): PeriodText {
   if (goShape.test(bare)) return checked(0, 0, goNanos(bare), text, field)
   const iso = bare.length > 1 ? isoShape.exec(bare) : null
   if (iso !== null) {
-    const [years, months, weeks, days, hours, minutes, seconds] = iso.slice(1, 8).map(digits => digits === undefined ? 0 : Number(digits))
+    const [years, months, weeks, days] = iso.slice(1, 5).map(digits => Number(digits ?? 0)) as [number, number, number, number]
     const nanos = goNanos(`${iso[5] ?? 0}h${iso[6] ?? 0}m${iso[7] ?? 0}.${iso[8] ?? 0}s`)
-    if (hours! + minutes! + seconds! < LONGEST_MS) return checked(years! * 12 + months!, weeks! * 7 + days!, nanos, text, field)
-    throw tooLong(text, field)
+    return checked(years * 12 + months, weeks * 7 + days, nanos, text, field)
   }
   if (/^\d+(?:\.\d+)?d$/.test(bare)) throw badSchedule(field, text, "has no unit 'd'; write 'P1D' for days of the calendar, '24h' for hours")
   throw badSchedule(field, text, `is no length of time; ${FORMS}`)
@@ -66,9 +65,9 @@ function goNanos(text: string): bigint {
 }
 
 function checked(months: number, days: number, nanos: bigint, text: string, field: string): PeriodText {
-  if (months > LONGEST_MONTHS || days > LONGEST_DAYS || nanos > BigInt(LONGEST_MS) * 1_000_000n) throw tooLong(text, field)
+  if (months > LONGEST_MONTHS || days > LONGEST_DAYS || nanos > BigInt(LONGEST_MS) * 1_000_000n) {
+    throw badSchedule(field, text, 'reaches beyond the year 9999; write a shorter time')
+  }
   const rest = nanos % 1_000_000n
   return { months, days, ms: Number(nanos / 1_000_000n) + (rest > 0n ? 1 : 0), whole: rest === 0n }
 }
-
-const tooLong = (text: string, field: string): Error => badSchedule(field, text, 'reaches beyond the year 9999; write a shorter time')

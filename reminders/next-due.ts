@@ -67,7 +67,10 @@ function nextOfCalendar(first: number, period: StoredPeriod, zone: Zone, after: 
   const mean = period.months * MEAN_MONTH_MS + period.days * DAY_MS + period.ms
   let count = Math.max(1, Math.floor((after - first) / mean))
   let due = addPeriod(first, period, count, zone)
-  while (due <= after) due = addPeriod(first, period, ++count, zone)
+  if (due <= after) {
+    while (due <= after) due = addPeriod(first, period, ++count, zone)
+    return due
+  }
   for (; count > 1; count--) {
     const earlier = addPeriod(first, period, count - 1, zone)
     if (earlier <= after) break

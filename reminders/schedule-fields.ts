@@ -5,7 +5,8 @@
  * what was checked is what is used.
  */
 import { isDate } from 'node:util/types'
-import { badSchedule, shown } from './bad-schedule.ts'
+import { TroupeError } from '../core/errors.ts'
+import { badSchedule } from './bad-schedule.ts'
 import { LONGEST_MS, LONGEST_TEXT, parsePeriod } from './duration-formats.ts'
 import { checkInstant, looksLikeInstant, parseInstant } from './instant-format.ts'
 import type { StoredPeriod } from './schedule.ts'
@@ -19,30 +20,30 @@ export type Fields = Readonly<Record<string, unknown>>
 export function readFields<K extends string>(
   given: unknown, kinds: Readonly<Record<K, readonly string[]>>, within?: K,
 ): { kind: K; fields: Fields } {
-  const what = within ?? 'the schedule itself,'
+  const what = within ?? ''
   const names = Object.keys(kinds) as K[]
+  const kindOf = within === undefined ? 'is no schedule' : 'is no object'
   const oneOf = within === undefined
     ? `write an object with one of ${names.map(name => `'${name}'`).join(', ')}`
     : `write an object with ${kinds[within].map(name => `'${name}'`).join(', ')}`
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || isDate(given)) throw badSchedule(what, given, `is no object; ${oneOf}`)
+  if (typeof given !== 'object' || given === null || isDate(given)) throw badSchedule(what, given, `${kindOf}; ${oneOf}`)
   const fields = Object.create(null) as Record<string, unknown>
   try {
+    if (Array.isArray(given)) throw badSchedule(what, given, `${kindOf}; ${oneOf}`)
     for (const key of Object.keys(given)) {
       const value = (given as Fields)[key]
       if (value !== undefined) fields[key] = value
     }
-  } catch {
-    throw badSchedule(what, given, `cannot be read: a property throws; ${oneOf}`)
+  } catch (error) {
+    if (TroupeError.is(error, 'BAD_SCHEDULE')) throw error
+    throw badSchedule(what, 'the object', `cannot be read: a property throws; ${oneOf}`)
   }
   const present = within === undefined ? names.filter(name => name in fields) : [within]
   const kind = present[0]
   if (kind === undefined) throw badSchedule(what, given, `says no time; ${oneOf}`)
   if (present.length > 1) throw badSchedule(present[1]!, fields[present[1]!], `is given beside '${kind}'; write one of the two`)
   const unknown = Object.keys(fields).find(key => !kinds[kind].includes(key))
-  if (unknown !== undefined) {
-    const place = within === undefined ? '' : `${within}.`
-    throw badSchedule(`${place}${shown(unknown).slice(1, -1)}`, fields[unknown], `is no field of '${kind}'; it has ${kinds[kind].join(', ')}`)
-  }
+  if (unknown !== undefined) throw badSchedule(what, unknown, `is no field of '${kind}'; it has ${kinds[kind].join(', ')}`)
   return { kind, fields }
 }
 

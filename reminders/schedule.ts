@@ -49,7 +49,7 @@ export function readSchedule(given: unknown, nowMs: number): { schedule: Schedul
   // Rounded up, so that nothing counted from it is early.
   const now = Math.ceil(nowMs)
   const { kind, fields } = readFields(given, keysOf)
-  const overwrite = fields.overwrite ?? true
+  const overwrite = orDefault(fields.overwrite, true)
   if (typeof overwrite !== 'boolean') throw badSchedule('overwrite', overwrite, 'is no boolean; write true or false')
   const policy = readPolicy(fields)
   switch (kind) {
@@ -73,6 +73,9 @@ export function showSchedule(schedule: Schedule, policy: Policy): ReminderSchedu
   const every = months === 0 && days === 0 ? ms : formatPeriod(months, days, ms)
   return { every, first: text(schedule.first), ...limits, ...schedule.tz === undefined ? {} : { tz: schedule.tz }, ...shownPolicy }
 }
+
+/** Null is no 'not given': it is refused like any other wrong value. */
+const orDefault = (value: unknown, otherwise: unknown): unknown => value === undefined ? otherwise : value
 
 const text = (at: number): string => new Date(at).toISOString()
 
@@ -116,11 +119,11 @@ function readCron(fields: Fields, now: number): Schedule {
 }
 
 function readPolicy(fields: Fields): Policy {
-  const missed = fields.missed ?? 'once'
+  const missed = orDefault(fields.missed, 'once')
   if (missed !== 'once' && missed !== 'all' && missed !== 'skip') throw badSchedule('missed', missed, "is unknown; write 'once', 'all' or 'skip'")
   if (fields.retry === undefined) return { missed, attempts: DEFAULT_ATTEMPTS, backoffMs: DEFAULT_BACKOFF_MS }
   const { fields: retry } = readFields(fields.retry, { retry: ['attempts', 'backoff'] }, 'retry')
-  const attempts = retry.attempts ?? DEFAULT_ATTEMPTS
+  const attempts = orDefault(retry.attempts, DEFAULT_ATTEMPTS)
   if (typeof attempts !== 'number' || !Number.isInteger(attempts) || attempts < 1 || attempts > MOST_ATTEMPTS) {
     throw badSchedule('retry.attempts', attempts, `is no number of runs; write a whole number from 1 to ${MOST_ATTEMPTS}`)
   }
