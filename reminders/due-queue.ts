@@ -24,7 +24,7 @@ export interface QueueLimits {
   readonly windowMs: number
   /** Rows in one page of one shard. */
   readonly pageRows: number
-  /** Rows in memory, of all shards; exceeded by at most as many again. */
+  /** Rows in memory, of all shards; exceeded by at most as many again, and by a few pages under way. */
   readonly maxRows: number
 }
 
@@ -104,8 +104,10 @@ export class DueQueue {
     const held = window.rows.get(key)
     if (held !== undefined) this.#remove(held, key)
     const row = due === null || value === null ? null : { due, id: actor.id, name, value }
-    window.load?.changed.set(key, row)
-    if (row !== null) this.#admit(window, key, row, nowMs)
+    const load = window.load
+    load?.changed.set(key, row)
+    if (load !== undefined && load.changed.size > this.#limits.maxRows) this.#abandon(load, nowMs)
+    else if (row !== null) this.#admit(window, key, row, nowMs)
     this.#plan(window)
   }
 
@@ -149,8 +151,13 @@ export class DueQueue {
     this.#firing--
     if (held.window.dropped) return
     if (held.phase === 'firing') {
-      if (result === 'done') held.phase = 'settled'
-      else this.#remove(held, rowKey(held.row.id, held.row.name))
+      const key = rowKey(held.row.id, held.row.name)
+      if (result === 'done') {
+        held.phase = 'settled'
+      } else {
+        this.#remove(held, key)
+        held.window.load?.changed.set(key, null)
+      }
     }
     this.#leaveLane(held)
   }
@@ -162,7 +169,8 @@ export class DueQueue {
     const again = held.phase === 'firing'
     if (again) {
       held.phase = 'retrying'
-      this.#armed.put(held, atMs)
+      // The wall clock may have gone back to before its time.
+      this.#armed.put(held, Math.max(atMs, held.row.due))
     }
     if (!again || !keepsLane(held.row)) this.#leaveLane(held)
   }
@@ -174,7 +182,7 @@ export class DueQueue {
       for (const window of byShard.values()) {
         if (window.load !== undefined) this.#abandon(window.load, nowMs)
         this.#giveUp(window, this.#reachMs + 1)
-        for (const held of window.rows.values()) if (held.phase === 'retrying' && held.at > nowMs) this.#armed.put(held, nowMs)
+        for (const held of window.rows.values()) if (held.phase === 'retrying') this.#armed.put(held, Math.max(nowMs, held.row.due))
         this.#plan(window)
       }
     }
@@ -255,6 +263,10 @@ export class DueQueue {
   #admit(window: DueWindow, key: string, row: DueRow, nowMs: number): void {
     if (row.due >= NEVER_DUE) return
     if (this.#rows >= this.#limits.maxRows) this.#relieve(window)
+    if (this.#rows >= 2 * this.#limits.maxRows) {
+      this.#turnAway(window, row, nowMs)
+      return
+    }
     const known = window.next === undefined || row.due < window.next || row.due === window.after?.due
     if (known && row.due <= this.#reachAt(nowMs)) this.#insert(window, key, row)
     // While a page is under way the row is in its log, and comes here again with it.
@@ -311,6 +323,14 @@ export class DueQueue {
     for (const held of window.rows.values()) if (isIdle(held)) dues.push(held.row.due)
     dues.sort((a, b) => a - b)
     this.#giveUp(window, dues[dues.length >> 1]!)
+  }
+
+  /** Memory is full of rows that cannot be given up (they fire, or are retried): this one stays in the store for now. */
+  #turnAway(window: DueWindow, row: DueRow, nowMs: number): void {
+    // In its log the row would come into memory with the page.
+    if (window.load !== undefined) this.#abandon(window.load, nowMs)
+    this.#giveUp(window, row.due)
+    lowerNext(window, row.due)
   }
 
   /** Forgets the idle rows that are due at `fromMs` or later; they are read again when their time comes. */

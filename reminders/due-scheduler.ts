@@ -133,11 +133,15 @@ export class DueScheduler {
   #pump(): void {
     if (this.#closed || this.#pumping) return
     this.#pumping = true
-    this.#watchClock()
-    this.#read()
-    const burst = this.#fireDue()
-    this.#pumping = false
-    if (burst) this.#soon()
+    let more = false
+    try {
+      this.#watchClock()
+      this.#read()
+      more = this.#fireDue()
+    } finally {
+      this.#pumping = false
+    }
+    if (more) this.#soon()
     else this.#nudge()
   }
 
@@ -226,7 +230,8 @@ export class DueScheduler {
 
   #settle(held: Held, result: FireResult): void {
     if (typeof result === 'string') this.#queue.finish(held, result)
-    else this.#queue.retry(held, result.retryAt)
+    // Not in this very millisecond: a row that is always refused must not take the thread.
+    else this.#queue.retry(held, Math.max(result.retryAt, this.#ports.clock.wallMs() + 1))
   }
 
   #failed(held: Held, raised: unknown): void {
