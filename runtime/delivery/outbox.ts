@@ -10,54 +10,31 @@
  *
  * A shard is first read (`take`, `found` …), and only then open (`scanned`): sends committed meanwhile wait, since the target
  * would take an older one, found after them, for a repeat. Sends of a shard that is not taken are left to the reading that
- * follows its `take`. Attempts are counted in memory: a new owner counts anew.
+ * follows its `take`. Given `load`, the outbox reads by itself (outbox-reader.ts). Attempts are counted in memory: a new owner
+ * counts anew.
  *
  * One wheel for all waits. Per send: no timer, no promise besides the delivery's own.
  */
-import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
-import type { Logger } from '../../core/logger.ts'
-import type { Random } from '../../core/random.ts'
 import { seams } from '../../core/seams.ts'
 import { NEVER_DUE, type ActorAddress, type CommitResult, type DueRow, type ShardKey } from '../../stores/actor-store.ts'
-import type { GroupCommit } from '../../stores/group-commit.ts'
 import { Deadlines } from '../dispatch/deadlines.ts'
-import { OutboxSender, type RowClaim, type SenderPorts } from './outbox-sender.ts'
+import type { OutboxLimits, OutboxPorts } from './outbox-ports.ts'
+import { OutboxReader } from './outbox-reader.ts'
+import { OutboxSender, type SenderPorts } from './outbox-sender.ts'
 import { type PendingSend, SendLine } from './send-line.ts'
-import { decodeSend, type Send } from './send-row.ts'
+import { decodeSend, sendNumber, type Send } from './send-row.ts'
 import { SendSlots } from './send-slots.ts'
 import { judge } from './send-verdict.ts'
 
-export interface OutboxPorts {
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Logger
-  /**
-   * Resolves when the send is durable at its target, or was before (a repeat). `previous`: number of the send that must have
-   * been applied before this one (pipelined), undefined for the head of its line. Rejects with TroupeError or the author's
-   * error. Must settle in the end (a call's timeout). `send.args` stay the outbox's: who runs them is given a copy.
-   */
-  deliver(sender: ActorAddress, send: Send, previous: number | undefined): Promise<void>
-  /** Claim under which rows of this shard may be written; undefined when this host does not own it now. */
-  claim(shard: ShardKey): RowClaim | undefined
-  readonly commits: GroupCommit
-}
-
-export interface OutboxLimits {
-  /** Sends of one pair under way at once, 64 by default. */
-  readonly window?: number
-  /** Deliveries under way at once, 16,384 by default; those slower than `slowMs` (250) do not count. */
-  readonly maxUnderWay?: number
-  readonly slowMs?: number
-  /** Longest wait after failures that count (60 s by default), and after those that do not (5 s). */
-  readonly maxBackoffMs?: number
-  readonly maxRefusedMs?: number
-}
+export type { OutboxLimits, OutboxPorts } from './outbox-ports.ts'
 
 interface SendShard {
   phase: 'reading' | 'open'
   readonly senders: Map<string, OutboxSender>
+  /** Gives up its reading. */
+  readonly leave: (() => void) | undefined
 }
 
 const REST_MS = 100
@@ -79,11 +56,15 @@ export class Outbox {
   readonly #slots: SendSlots
   readonly #wheel: Deadlines<SendLine | OutboxSender | StarvedAlarm>
   readonly #senderPorts: SenderPorts
+  readonly #reader: OutboxReader | undefined
+  readonly #maxRead: number
   /** Lines that wait for a slot, from `#fed` on, and when to look for one though nothing ends. */
   #starved: SendLine[] = []
   #fed = 0
   readonly #alarm = new StarvedAlarm()
   #size = 0
+  /** Of those, sends whose shard is still being read. */
+  #held = 0
   #delivered = 0
   #dead = 0
   #removed = 0
@@ -94,6 +75,8 @@ export class Outbox {
     this.#window = limits.window ?? 64
     this.#backoff = { maxBackoffMs: limits.maxBackoffMs ?? 60_000, maxRefusedMs: limits.maxRefusedMs ?? 5_000 }
     this.#slots = new SendSlots(limits.maxUnderWay ?? 16_384, limits.slowMs ?? 250)
+    this.#maxRead = limits.maxRead ?? 100_000
+    this.#reader = this.#readerOf(ports, limits.pageRows ?? 256)
     this.#wheel = new Deadlines(ports.clock, entry => this.#wake(entry))
     this.#senderPorts = {
       claim: sender => this.#phase === 'open' ? ports.claim(sender) : undefined,
@@ -102,6 +85,17 @@ export class Outbox {
       removed: (sender, rows) => this.#removedRows(sender, rows),
       marked: pending => this.#marked(pending),
     }
+  }
+
+  #readerOf(ports: OutboxPorts, pageRows: number): OutboxReader | undefined {
+    const { load } = ports
+    return load && new OutboxReader({
+      clock: ports.clock, log: ports.log, pageRows, load: queries => load.call(ports, queries),
+      found: (shard, row) => this.found({ type: shard.type, shard: shard.shard, id: row.id }, row),
+      scanned: shard => this.scanned(shard),
+      // Those that are held wait for this very reading.
+      hasRoom: () => this.#size - this.#held < this.#maxRead,
+    })
   }
 
   /** Sends of this host that are neither applied nor dead. */
@@ -122,12 +116,12 @@ export class Outbox {
 
   // ---- shards -----------------------------------------------------------------------------------------------------
 
-  /** This host owns and has claimed the shard: its rows are about to be read from the store. */
+  /** This host owns and has claimed the shard: its rows are about to be read from the store. A shard taken before is dropped first. */
   take(shard: ShardKey): void {
     this.drop(shard)
     let ofType = this.#shards.get(shard.type)
     if (ofType === undefined) this.#shards.set(shard.type, (ofType = new Map()))
-    ofType.set(shard.shard, { phase: 'reading', senders: new Map() })
+    ofType.set(shard.shard, { phase: 'reading', senders: new Map(), leave: this.#reader?.read(shard) })
   }
 
   /** Every send that the store held at `take` was handed to `found`. */
@@ -139,8 +133,7 @@ export class Outbox {
       const { held } = sender
       sender.held = undefined
       if (held !== undefined) {
-        sender.pending -= held.length
-        this.#size -= held.length
+        this.#unhold(sender, held.length)
         for (const send of held) this.#add(sender, send)
       }
       this.#tidy(sender)
@@ -152,17 +145,21 @@ export class Outbox {
     const known = this.#shardOf(shard)
     if (known === undefined) return
     this.#shards.get(shard.type)!.delete(shard.shard)
+    known.leave?.()
     for (const sender of known.senders.values()) {
       for (const line of sender.lines.values()) this.#wheel.remove(line)
       this.#wheel.remove(sender)
+      this.#unhold(sender, sender.held?.length ?? 0)
       this.#size -= sender.drop()
     }
+    this.#reader?.resume()
   }
 
   /** Nothing leaves any more; rows stay for the next owner. */
   close(): void {
     this.#phase = 'closed'
     this.#wheel.close()
+    this.#reader?.close()
   }
 
   #shardOf(shard: ShardKey): SendShard | undefined {
@@ -181,14 +178,19 @@ export class Outbox {
       return
     }
     (sender.held ??= []).push(...sends)
-    sender.pending += sends.length
-    this.#size += sends.length
+    this.#unhold(sender, -sends.length)
+  }
+
+  #unhold(sender: OutboxSender, sends: number): void {
+    sender.pending -= sends
+    this.#size -= sends
+    this.#held -= sends
   }
 
   /** A row found in the store at take-over (rows come in order of numbers per sender; a row known already is ignored). */
   found(address: ActorAddress, row: DueRow): void {
     const shard = this.#shardOf(address)
-    if (shard === undefined || row.due === NEVER_DUE || this.#phase === 'closed') return
+    if (shard === undefined || row.due === NEVER_DUE || sendNumber(row.name) === undefined || this.#phase === 'closed') return
     let send: Send
     try {
       send = decodeSend(row.name, row.value, showKey(address))
@@ -201,8 +203,7 @@ export class Outbox {
     // Both in order: what came by its commit and is now found is the first of those held.
     if (sender.held?.[0]?.number === send.number) {
       sender.held.shift()
-      sender.pending--
-      this.#size--
+      this.#unhold(sender, 1)
     }
     this.#add(sender, send)
   }
@@ -332,6 +333,7 @@ export class Outbox {
     const { sender } = line
     sender.pending--
     this.#size--
+    this.#reader?.resume()
     if (line.empty) {
       this.#wheel.remove(line)
       sender.leave(line)

@@ -54,8 +54,12 @@ class World {
   owner: Owner
   readonly old: Owner[] = []
 
+  /** The outbox reads the shard by itself. */
+  readonly reads: boolean
+
   constructor(seed: number) {
     this.random = new SeededRandom(seed)
+    this.reads = seed % 2 === 0
     this.store = new FaultyStore(this)
     this.owner = new Owner(this, 1)
   }
@@ -180,6 +184,13 @@ class Owner {
     const commits = new GroupCommit(world.store, world.clock, { onFault: error => world.wrong.push(String(error)) })
     this.outbox = new Outbox({
       clock: world.clock, random: world.random, log: silentLogger, commits, claim: () => world.chance(90) ? this.claim : undefined,
+      ...(world.reads ? { load: async queries => {
+        await world.wait(30)
+        if (world.chance(world.odds.lost)) throw new TroupeError('STORE_UNAVAILABLE', 'away')
+        const pages = await world.store.due(queries)
+        await world.wait(30)
+        return pages
+      } } : {}),
       deliver: async (sender, send, previous) => {
         const pair = `${sender.id}→${send.id}`
         const now = (this.#underWay.get(pair) ?? 0) + 1
@@ -192,7 +203,7 @@ class Owner {
           this.#underWay.set(pair, this.#underWay.get(pair)! - 1)
         }
       },
-    }, { window: WINDOW, maxUnderWay: UNDER_WAY, slowMs: 100, maxBackoffMs: 200, maxRefusedMs: 200 })
+    }, { window: WINDOW, maxUnderWay: UNDER_WAY, slowMs: 100, maxBackoffMs: 200, maxRefusedMs: 200, maxRead: 5, pageRows: PAGE })
   }
   addressOf(id: string): ActorAddress {
     return { ...SHARD, id }
@@ -205,6 +216,7 @@ class Owner {
   read(): void {
     const reading = ++this.#reading
     this.outbox.take(SHARD)
+    if (this.#world.reads) return
     const next = async (after: DuePlace | undefined): Promise<void> => {
       await this.#world.wait(30)
       const [page] = await this.#world.store.due([{ ...SHARD, after, until: 0, limit: PAGE }])
