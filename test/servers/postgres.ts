@@ -79,7 +79,8 @@ export async function startPostgres(...settings: string[]): Promise<PostgresServ
     throw error
   }
   const signalAll = (signal: NodeJS.Signals): void => {
-    for (const pid of [child.pid!, ...childrenOf(child.pid!)]) process.kill(pid, signal)
+    if (child.exitCode !== null || child.signalCode !== null) return
+    for (const pid of [child.pid!, ...childrenOf(child.pid!)]) sendSignal(pid, signal)
   }
   return {
     url: `postgres://troupe:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`,
@@ -87,7 +88,7 @@ export async function startPostgres(...settings: string[]): Promise<PostgresServ
     password,
     folder,
     async stop() {
-      signalIfRunning(child, () => signalAll('SIGCONT'))
+      signalAll('SIGCONT')
       // Immediate shutdown: the postmaster ends all its processes, without a checkpoint.
       await endProcess(child, 'SIGQUIT')
       remove()
@@ -115,8 +116,12 @@ export async function startPostgres(...settings: string[]): Promise<PostgresServ
   }
 }
 
-function signalIfRunning(child: ChildProcess, signal: () => void): void {
-  if (child.exitCode === null && child.signalCode === null) signal()
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // A backend that has just ended.
+  }
 }
 
 /** Backends notice the death of their postmaster by themselves; until then the data directory is theirs. */
