@@ -3,27 +3,28 @@
  *
  *     entries   entry key → value                          entries without a due time
  *     dated     entry key → value, stamped with due time   entries with one
- *     due       due key → nothing                          the dated entries in order of time
+ *     due       due key → nothing                          the dated entries in order of time (due-index.ts)
  *
  * A dated entry is in a table of its own so that plain ones cost nothing more: only for a change that says something of
  * due times is the old due time read, to remove its row. It is as good as read inside the write (claims.ts says why),
  * and no two changes of a batch are for the same entry, so what the store holds is what there will be to replace.
  */
-import type { ActorAddress, ActorWrite, DuePage, DueQuery, DueRow, EntryPage } from '../actor-store.ts'
+import type { ActorAddress, ActorWrite, DuePage, DueQuery, EntryPage } from '../actor-store.ts'
+import { LmdbDueIndex } from './due-index.ts'
 import type { LmdbEnvironment, Put, Rows } from './environment.ts'
-import { afterKey, afterPrefix, afterShardDue, dueKey, entryKey, entryPrefix, placeOfDueKey, shardKey } from './keys.ts'
+import { afterKey, afterPrefix, entryKey, entryPrefix } from './keys.ts'
 
 const NOTHING = Buffer.alloc(0)
 
 export class LmdbEntries {
   readonly #plain: Rows
   readonly #dated: Rows
-  readonly #due: Rows
+  readonly #due: LmdbDueIndex
 
   constructor(env: LmdbEnvironment) {
     this.#plain = env.rows('entries', false)
     this.#dated = env.rows('dated', true)
-    this.#due = env.rows('due', false)
+    this.#due = new LmdbDueIndex(env)
   }
 
   load(actor: ActorAddress, names: readonly string[]): (Uint8Array | undefined)[] {
@@ -50,20 +51,13 @@ export class LmdbEntries {
   }
 
   due(queries: readonly DueQuery[]): DuePage[] {
-    return queries.map(query => this.#duePage(query))
-  }
-
-  #duePage(query: DueQuery): DuePage {
-    const shard = shardKey(query)
-    const start = query.after === undefined ? shard : afterKey(dueKey(shard, query.after))
-    const rows: DueRow[] = []
-    for (const key of this.#due.getKeys({ start, end: afterShardDue(shard), limit: query.limit + 1 })) {
-      const place = placeOfDueKey(Buffer.from(key), shard.length)
-      if (rows.length === query.limit || place.due > query.until) return { rows, next: place.due }
-      const value = this.#dated.getBinary(entryKey(entryPrefix({ ...query, id: place.id }), place.name))
-      rows.push({ ...place, value: value! })
-    }
-    return { rows, next: undefined }
+    return this.#due.find(queries).map(({ places, next }, index) => ({
+      rows: places.map(place => {
+        const key = entryKey(entryPrefix({ ...queries[index]!, id: place.id }), place.name)
+        return { ...place, value: this.#dated.getBinary(key)! }
+      }),
+      next,
+    }))
   }
 
   /** Adds what is to be put for the entries of `write`. */
@@ -78,16 +72,15 @@ export class LmdbEntries {
   }
 
   #changeDated(write: ActorWrite, name: string, key: Buffer, value: Buffer | null, due: number | null, puts: Put[]): void {
-    const shard = shardKey(write)
     const old = this.#dated.getEntry(key)?.version
-    if (old !== undefined && old !== due) puts.push({ rows: this.#due, key: dueKey(shard, { due: old, id: write.id, name }), value: null })
+    if (old !== undefined && old !== due) puts.push({ rows: this.#due.rows, key: this.#due.key(write, old, name), value: null })
     if (due === null) {
       if (old !== undefined) puts.push({ rows: this.#dated, key, value: null })
       puts.push({ rows: this.#plain, key, value })
       return
     }
     if (old === undefined && this.#plain.doesExist(key)) puts.push({ rows: this.#plain, key, value: null })
-    if (old !== due) puts.push({ rows: this.#due, key: dueKey(shard, { due, id: write.id, name }), value: NOTHING })
+    if (old !== due) puts.push({ rows: this.#due.rows, key: this.#due.key(write, due, name), value: NOTHING })
     puts.push({ rows: this.#dated, key, value, stamp: due })
   }
 }

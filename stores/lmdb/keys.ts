@@ -4,19 +4,22 @@
  *     shard   u16 length of type · type · u32 shard      (claims)
  *     actor   u16 length of type · type · id
  *     entry   u16 length of type · type · u16 length of id · id · name
- *     due     u16 length of type · type · u32 shard · due (f64) · id · 0 · name
+ *     due     u16 length of type · type · u8 group of shards · due (f64) · u32 shard · id · 0 · name
  *
  * The shard is in no actor key: it is a hash of the id, and would scatter actors with like names, which are often made and
  * used together, over all pages of the tree (measured: a flush of 1,000 new actors then writes 1,000 pages).
  *
  * Every part but the last has its length before it (or a fixed one), so two different addresses never share a key. A due
  * key is to be in order of id, so there the id ends with 0 instead, which no id holds. The longest key is a due key of
- * 2 + 256 + 4 + 8 + 1,024 + 1 + 512 = 1,807 bytes; LMDB takes 1,978.
+ * 2 + 256 + 1 + 8 + 4 + 1,024 + 1 + 512 = 1,808 bytes; LMDB takes 1,978.
  */
 import type { ActorAddress, DuePlace, ShardKey } from '../actor-store.ts'
 
 /** 0xff is in no UTF-8 text, so it ends a range of keys that start alike. */
 const LAST = Buffer.from([0xff])
+
+/** Part of the stored form: never to be changed. */
+const DUE_GROUPS = 16
 
 export function typeKey(type: string): Buffer {
   const bytes = Buffer.byteLength(type)
@@ -63,25 +66,33 @@ export function entryPrefix(actor: ActorAddress): Buffer {
 
 export const entryKey = (prefix: Buffer, name: string): Buffer => Buffer.concat([prefix, Buffer.from(name)])
 
-/** `shard`: the shard's key. Doubles that are not negative are in the order of their bytes. */
-export function dueKey(shard: Buffer, place: DuePlace): Buffer {
-  const key = Buffer.allocUnsafe(shard.length + 9 + 3 * (place.id.length + place.name.length))
-  shard.copy(key)
-  key.writeDoubleBE(place.due, shard.length)
-  const idEnd = shard.length + 8 + key.write(place.id, shard.length + 8)
+/** What the due keys of the shard's group begin with. */
+export function dueGroupKey(key: ShardKey): Buffer {
+  return Buffer.concat([typeKey(key.type), Buffer.from([key.shard % DUE_GROUPS])])
+}
+
+/** The first key after all due keys of a group: no double that is not negative begins with 0x80. */
+export const dueGroupEnd = (group: Buffer): Buffer => Buffer.concat([group, Buffer.from([0x80])])
+
+/** Doubles that are not negative are in the order of their bytes. */
+export function dueKey(group: Buffer, shard: number, { due, id, name }: DuePlace): Buffer {
+  const at = group.length
+  const key = Buffer.allocUnsafe(at + 13 + 3 * (id.length + name.length))
+  group.copy(key)
+  key.writeDoubleBE(due, at)
+  key.writeUInt32BE(shard, at + 8)
+  const idEnd = at + 12 + key.write(id, at + 12)
   key[idEnd] = 0
-  return key.subarray(0, idEnd + 1 + key.write(place.name, idEnd + 1))
+  return key.subarray(0, idEnd + 1 + key.write(name, idEnd + 1))
 }
 
-/** What a due key says after its shard's key of `shardLength` bytes. */
-export function placeOfDueKey(key: Buffer, shardLength: number): DuePlace {
-  const idAt = shardLength + 8
-  const idEnd = key.indexOf(0, idAt)
-  return { due: key.readDoubleBE(shardLength), id: key.toString('utf8', idAt, idEnd), name: key.toString('utf8', idEnd + 1) }
+/** Parts of a due key whose group key has `at` bytes. */
+export const timeOfDueKey = (key: Buffer, at: number): number => key.readDoubleBE(at)
+export const shardOfDueKey = (key: Buffer, at: number): number => key.readUInt32BE(at + 8)
+export function placeOfDueKey(key: Buffer, at: number): DuePlace {
+  const idEnd = key.indexOf(0, at + 12)
+  return { due: timeOfDueKey(key, at), id: key.toString('utf8', at + 12, idEnd), name: key.toString('utf8', idEnd + 1) }
 }
-
-/** The first key after all due keys of a shard: no double that is not negative begins with 0x80. */
-export const afterShardDue = (shard: Buffer): Buffer => Buffer.concat([shard, Buffer.from([0x80])])
 
 /** The first key after all that begin with `prefix` and go on with UTF-8 text. */
 export const afterPrefix = (prefix: Buffer): Buffer => Buffer.concat([prefix, LAST])
