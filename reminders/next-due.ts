@@ -19,17 +19,16 @@ import type { Schedule, StoredPeriod } from './schedule.ts'
 
 /** The first occurrence strictly after `afterMs` (start with -Infinity for the first of all); undefined when there is none. Ignores `times`. */
 export function nextDue(schedule: Schedule, afterMs: number): number | undefined {
+  if (afterMs >= LONGEST_MS) return undefined
   if (schedule.kind === 'once') return schedule.at > afterMs ? schedule.at : undefined
-  // Occurrences are whole milliseconds.
-  const after = Math.floor(afterMs)
   let next: number | undefined
-  if (schedule.kind === 'cron') next = nextMatch(cronOf(schedule.cron), zoneOf(schedule.tz), Math.max(after, schedule.from))
-  else if (after < schedule.first) next = schedule.first
+  if (schedule.kind === 'cron') next = nextMatch(cronOf(schedule.cron), zoneOf(schedule.tz), Math.max(afterMs, schedule.from))
+  else if (afterMs < schedule.first) next = schedule.first
   else {
     const fixed = fixedMs(schedule.period, schedule.tz)
     next = fixed !== undefined
-      ? schedule.first + (Math.floor((after - schedule.first) / fixed) + 1) * fixed
-      : nextOfCalendar(schedule.first, schedule.period, zoneOf(schedule.tz ?? 'UTC'), after)
+      ? schedule.first + (Math.floor((afterMs - schedule.first) / fixed) + 1) * fixed
+      : nextOfCalendar(schedule.first, schedule.period, zoneOf(schedule.tz ?? 'UTC'), afterMs)
   }
   return next === undefined || next > (schedule.until ?? LONGEST_MS) || next > LONGEST_MS ? undefined : next
 }
@@ -40,7 +39,7 @@ export function countDue(schedule: Schedule, afterMs: number, untilMs: number, l
   const last = Math.min(untilMs, schedule.kind === 'once' ? schedule.at : schedule.until ?? LONGEST_MS)
   if (fixed !== undefined) {
     const next = nextDue(schedule, afterMs)
-    return next === undefined || next > last ? 0 : Math.min(limit, Math.floor((last - next) / fixed) + 1)
+    return next === undefined || next > last ? 0 : Math.max(0, Math.min(limit, Math.floor((last - next) / fixed) + 1))
   }
   let count = 0
   for (let next = nextDue(schedule, afterMs); count < limit && next !== undefined && next <= last; next = nextDue(schedule, next)) count++
@@ -65,17 +64,10 @@ const MEAN_MONTH_MS = 400 * 365.2425 / 4800 * DAY_MS
 
 function nextOfCalendar(first: number, period: StoredPeriod, zone: Zone, after: number): number {
   const mean = period.months * MEAN_MONTH_MS + period.days * DAY_MS + period.ms
-  let count = Math.max(1, Math.floor((after - first) / mean))
+  // Occurrences come later than the mean by less than half a period (days by a shift of the clock, months by a few days): the one before is over.
+  let count = Math.max(1, Math.round((after - first) / mean))
   let due = addPeriod(first, period, count, zone)
-  if (due <= after) {
-    while (due <= after) due = addPeriod(first, period, ++count, zone)
-    return due
-  }
-  for (; count > 1; count--) {
-    const earlier = addPeriod(first, period, count - 1, zone)
-    if (earlier <= after) break
-    due = earlier
-  }
+  while (due <= after) due = addPeriod(first, period, ++count, zone)
   return due
 }
 
@@ -133,11 +125,11 @@ function nextReading(cron: Cron, local: number): number | undefined {
   let time = nextTimeOfDay(cron, date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds())
   if (time < 0) day++
   for (const lastYear = Math.min(year + 400, 9999); year <= lastYear; day = 1) {
-    // Days from `day` on; in the first month, `time` belongs to the first of them only.
+    // Days from `day` on; `time` belongs to the day of `local` only.
     const days = cron.months[month] === true ? cron.daysOf(year, month) & -(2 ** day) : 0
     if (days !== 0) {
       const found = 31 - Math.clz32(days & -days)
-      if (found !== day || time < 0 || !isDayOf(date, year, month, found)) time = nextTimeOfDay(cron, 0, 0, 0)
+      if (!isDayOf(date, year, month, found)) time = nextTimeOfDay(cron, 0, 0, 0)
       return Date.UTC(year, month - 1, found) + time * 1000
     }
     if (++month > 12) {

@@ -27,6 +27,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['stores/redis'],
   lmdb: ['stores/lmdb'],
   msgpackr: ['core/codec.ts'],
+  'node-cron': ['reminders/cron.ts'],
   pino: ['core/logger.ts'],
   'pino-pretty': ['core/logger.ts'],
   zod: ['actors', 'runtime/host-options.ts'],

@@ -91,4 +91,6 @@ export const changes: readonly (readonly [zone: string, around: string])[] = [
   // At midnight: a day without its first hour, a day with its last one twice.
   ['America/Sao_Paulo', '2018-11-04T03:00Z'],
   ['America/Sao_Paulo', '2018-02-18T02:00Z'],
+  // Midnight twice.
+  ['America/Havana', '2026-11-01T05:00Z'],
 ]

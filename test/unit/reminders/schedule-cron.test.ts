@@ -43,6 +43,7 @@ describe('cron', () => {
     expect(dues('30 2 * * *', 'Europe/Berlin', '2026-10-24T12:00:00Z', 2)).toEqual(['2026-10-25T00:30:00', '2026-10-26T01:30:00'])
     // Set within the second pass: its turn of today is over.
     expect(dues('* * 2 * * *', 'Europe/Berlin', '2026-10-25T01:10:00Z', 1)).toEqual(['2026-10-26T01:00:00'])
+    expect(dues('*/5 1,2 * * *', 'Australia/Lord_Howe', '2026-04-04T15:10:00Z', 2)).toEqual(['2026-04-04T15:30:00', '2026-04-04T15:35:00'])
     // The 30th never was in Samoa.
     expect(dues('0 9 * * *', 'Pacific/Apia', '2011-12-29T20:00:00Z', 2)).toEqual(['2011-12-30T10:00:00', '2011-12-30T19:00:00'])
     // Midnight did not exist.
@@ -54,6 +55,8 @@ describe('cron', () => {
     expect(dues('30 * * * *', 'Europe/Berlin', '2026-10-25T00:00:00Z', 3)).toEqual(['2026-10-25T00:30:00', '2026-10-25T01:30:00', '2026-10-25T02:30:00'])
     // 2:00 to 2:29 are left out.
     expect(dues('0 * * * *', 'Australia/Lord_Howe', '2026-10-03T14:00:00Z', 3)).toEqual(['2026-10-03T14:30:00', '2026-10-03T16:00:00', '2026-10-03T17:00:00'])
+    // Months away, the first of two half past midnights.
+    expect(dues('30 */23 1 11 *', 'America/Havana', '2026-01-10T00:00:00Z', 2)).toEqual(['2026-11-01T04:30:00', '2026-11-01T05:30:00'])
     // The repeated 23:30 is due though the next date that matches is a year away.
     expect(dues('30 */23 17 2 *', 'America/Sao_Paulo', '2018-02-18T01:45:00Z', 2)).toEqual(['2018-02-18T02:30:00', '2019-02-17T03:30:00'])
   })

@@ -116,6 +116,10 @@ describe('fixed periods', () => {
     expect(countDue(schedule, now, now + 2000, 100)).toBe(2)
     const last = read({ every: 'P1Y', first: '9998-06-01T00:00:00Z' })
     expect(nextDue(last, at('9999-06-01T00:00:00Z'))).toBeUndefined()
+    for (const given of [{ every: 'P1D', tz: 'Europe/Berlin' }, { every: 1 }, { cron: '* * * * *', tz: 'Asia/Kolkata' }, { at: 5 }]) {
+      expect(nextDue(read(given), Infinity)).toBeUndefined()
+      expect(countDue(read(given), 0, Infinity, -1)).toBe(0)
+    }
     expect(countDue(read({ every: 1 }), -Infinity, now + 2 ** 40, Infinity)).toBe(2 ** 40)
   })
 })
