@@ -14,7 +14,10 @@ import { DueQueue } from './due-queue.ts'
 import type { DueLoad, Held } from './due-window.ts'
 import { FiringSlots, type Ticket } from './firing-slots.ts'
 
-/** handed: the scheduler forgets the row at once. done: it was changed or removed by a commit (`changed` was or will be called). A time: try again then (wall ms). */
+/**
+ * handed: the scheduler forgets the row at once. done: a commit changed or removed it, and `changed` was or will be called
+ * for it, as it has been for the commits before. A time: try again then (wall ms).
+ */
 export type FireResult = 'handed' | 'done' | { readonly retryAt: number }
 
 export interface DuePorts {

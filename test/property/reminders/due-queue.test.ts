@@ -21,6 +21,8 @@ class Shard {
   readonly untold: { id: string; name: string; row: DueRow | null; commit: number }[] = []
   /** The newest commit of a row that was told since the shard was taken. */
   readonly told = new Map<string, number>()
+  /** Commits whose rows were run to their end since then. */
+  readonly ran = new Set<number>()
   owned = false
 
   page({ after, until, limit }: DueQuery): DuePage {
@@ -56,6 +58,7 @@ class World {
     // A new owner begins with what is stored: commits before it are nobody's news.
     shard.untold.length = 0
     shard.told.clear()
+    shard.ran.clear()
     shard.owned = true
     this.queue.take({ type: TYPE, shard: at })
   }
@@ -118,6 +121,7 @@ class World {
       expect(row.due, 'fired early').toBeLessThanOrEqual(this.now)
       expect(shard.owned, 'fired for a shard of another').toBe(true)
       expect(commitOf(row), 'fired though its change was told').toBeGreaterThanOrEqual(shard.told.get(`${row.id}/${row.name}`) ?? 0)
+      expect(shard.ran, 'run twice').not.toContain(commitOf(row))
       const rival = this.#fires.find(other => other.window === window && laneKey(other.row) === laneKey(row))
       expect(rival, 'two fires of one lane').toBeUndefined()
       expect(this.queue.current(window.key, row)).toBe(true)
@@ -132,6 +136,8 @@ class World {
     const [held] = this.#fires.splice(pick % this.#fires.length, 1)
     const { row, window } = held!
     const at = window.key.shard
+    // Commits are flushed one after the other: those before the turn's own have been told when it ends.
+    if (!window.dropped) this.tell(at)
     const current = this.queue.current(window.key, row)
     if (commitOf(row) < (this.shards[at]!.told.get(`${row.id}/${row.name}`) ?? 0)) expect(current).toBe(false)
     if (delayMs !== undefined) {
@@ -142,6 +148,7 @@ class World {
     const stored = this.shards[at]!.rows.get(`${row.id}/${row.name}`)
     if (current && stored !== undefined && commitOf(stored) === commitOf(row)) {
       this.commit(at, row.id, row.name, movedMs === undefined || row.name.startsWith('o:') ? null : this.now + movedMs)
+      if (!window.dropped) this.shards[at]!.ran.add(commitOf(row))
     }
     this.queue.finish(held!, row.name.startsWith('o:') ? 'handed' : 'done')
   }
