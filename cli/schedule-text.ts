@@ -1,7 +1,8 @@
 /** Schedules and times as people read them in a table. */
 import type { Instant, ReminderSchedule } from '../actors/actor-reminders.ts'
+import { goDuration } from '../gateway/reminder-document.ts'
 
-/** `every PT1H from 2026-03-01T08:00:00Z, 5 times`. */
+/** `every 1h0m0s from 2026-03-01T08:00:00Z, 5 times`. */
 export function scheduleText(schedule: ReminderSchedule): string {
   const { times, until } = { times: undefined, until: undefined, ...schedule }
   return [
@@ -20,11 +21,11 @@ function whenText(schedule: ReminderSchedule): string {
   return `every ${lengthText(schedule.every)}${from}${zone}`
 }
 
-const lengthText = (length: number | string): string => (typeof length === 'number' ? `${length / 1000}s` : length)
+const lengthText = (length: number | string): string => (typeof length === 'number' ? goDuration(length) : length)
 
 /** RFC 3339 without a fraction of a second where there is none. */
 export const instantText = (instant: Instant): string =>
-  typeof instant === 'string' ? instant.replace('.000Z', 'Z') : new Date(instant).toISOString().replace('.000Z', 'Z')
+  (typeof instant === 'string' ? instant : new Date(instant).toISOString()).replace('.000Z', 'Z')
 
 /** An error's text in a cell: one line, not too long. */
 export const errorText = (text: string): string => {

@@ -6,10 +6,9 @@
  */
 import type { ReminderInfo, ReminderSchedule } from '../actors/actor-reminders.ts'
 import { TroupeError } from '../core/errors.ts'
-import { checkId, checkType, type ActorKey } from '../core/ids.ts'
+import { checkId, checkMember, checkType, type ActorKey } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { badSchedule } from '../reminders/bad-schedule.ts'
-import { checkReminderName } from './http-input.ts'
 import { jsonText } from './json-values.ts'
 import { daprReminder, type FailurePolicy } from './reminder-body.ts'
 import { daprFieldsOf } from './reminder-document.ts'
@@ -149,6 +148,6 @@ const sizeOf = ({ name }: ReminderInfo, { actorType, actorId, data }: ReminderMe
 function actorOf({ actorType, actorId, name }: Named): ActorKey {
   checkType(actorType)
   checkId(actorId)
-  checkReminderName(name)
+  checkMember('reminder', name)
   return { type: actorType, id: actorId }
 }

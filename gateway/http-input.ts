@@ -1,7 +1,7 @@
 /** What a request says, read and checked: names, times, query and body. The same for all routes. */
 import { durationMs } from '../core/duration.ts'
 import { TroupeError } from '../core/errors.ts'
-import { checkId, checkType, MAX_NAME_BYTES, nameProblem } from '../core/ids.ts'
+import { checkId, checkType } from '../core/ids.ts'
 import type { PageRequest } from '../runtime/dispatch/dispatcher.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { bodyRefusal, readBody, type BodyBudget } from './request-body.ts'
@@ -36,14 +36,6 @@ export function takeBody(limits: BodyLimits, exchange: HttpExchange, use: (body:
 export function checkNames({ type, id }: Readonly<Record<string, string>>): void {
   checkType(type)
   checkId(id)
-}
-
-/** Names of reminders follow the rules of actor types. @throws BAD_REQUEST */
-export function checkReminderName(name: unknown): void {
-  const problem = nameProblem(name, MAX_NAME_BYTES)
-  if (problem === undefined) return
-  const shown = typeof name === 'string' ? ` (${JSON.stringify(name.slice(0, 60))})` : ''
-  throw new TroupeError('BAD_REQUEST', `invalid request: invalid reminder name: it ${problem}${shown}`)
 }
 
 /** `troupe-timeout` in milliseconds: a number of them, or a duration such as `500ms`. @throws BAD_REQUEST */

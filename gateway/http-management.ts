@@ -4,11 +4,11 @@
  */
 import { managementOperations, type ManagementOperation } from '../actors/management.ts'
 import { TroupeError } from '../core/errors.ts'
-import { checkType } from '../core/ids.ts'
+import { checkMember, checkType } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { argumentsOf, CODEC_TYPE, JSON_TYPE, resultBody, saysCodec } from './call-body.ts'
 import type { HttpExchange } from './http-exchange.ts'
-import { callTimeout, checkNames, checkReminderName, readDead, readPage, readQuery, takeBody, wholeNumber, type BodyLimits } from './http-input.ts'
+import { callTimeout, checkNames, readDead, readPage, readQuery, takeBody, wholeNumber, type BodyLimits } from './http-input.ts'
 import type { Route, RouteParams } from './http-routes.ts'
 import { deletePage } from './reminder-pages.ts'
 
@@ -21,7 +21,7 @@ const ACTOR = '/troupe/v1/actors/:type/:id'
 export const managementRoutes = (context: ManagementContext): Route[] => [
   [['POST'], `${ACTOR}/manage/:operation`, (exchange, params) => manage(context, exchange, params)],
   [['POST'], `${ACTOR}/reminders/:name/retry`, (exchange, params) => {
-    checkReminderName(params.name)
+    checkMember('reminder', params.name)
     operate(context, exchange, params, 'reminders.retry', [params.name])
   }],
   [['GET'], `${ACTOR}/sends`, (exchange, params) => operate(context, exchange, params, 'sends.list', [sendOptions(exchange)])],

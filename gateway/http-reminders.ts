@@ -5,11 +5,11 @@
 import type { ReminderInfo } from '../actors/actor-reminders.ts'
 import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
-import type { ActorKey } from '../core/ids.ts'
+import { checkMember, type ActorKey } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { JSON_TYPE, parseJson } from './call-body.ts'
 import type { HttpExchange } from './http-exchange.ts'
-import { callTimeout, checkNames, checkReminderName, readQuery, takeBody, wholeNumber, type BodyLimits } from './http-input.ts'
+import { callTimeout, checkNames, readQuery, takeBody, wholeNumber, type BodyLimits } from './http-input.ts'
 import type { Route, RouteHandler, RouteParams } from './http-routes.ts'
 import { jsonText } from './json-values.ts'
 import { readReminderBody } from './reminder-body.ts'
@@ -51,7 +51,7 @@ function readTarget(exchange: HttpExchange, params: RouteParams): { actor: Actor
 
 async function set(context: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
   const { actor, work } = readTarget(exchange, params)
-  checkReminderName(params.name)
+  checkMember('reminder', params.name)
   const body = await new Promise<Buffer | undefined>(resolve => takeBody(context, exchange, resolve))
   const setting = readReminderBody(body === undefined || body.length === 0 ? {} : parseJson(body), context.clock.wallMs())
   await context.dispatcher.manage({ ...actor, operation: 'reminders.set', args: [params.name, ...setting], ...work })
@@ -60,7 +60,7 @@ async function set(context: ReminderContext, exchange: HttpExchange, params: Rou
 
 async function get({ dispatcher }: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
   const { actor, work } = readTarget(exchange, params)
-  checkReminderName(params.name)
+  checkMember('reminder', params.name)
   const { value } = await dispatcher.manage({ ...actor, operation: 'reminders.get', args: [params.name], ...work })
   if (value === undefined) throw reminderNotFound(params.name!)
   exchange.sendJson(200, reminderDocument(actor.type, actor.id, value as ReminderInfo))
@@ -69,7 +69,7 @@ async function get({ dispatcher }: ReminderContext, exchange: HttpExchange, para
 /** One that is not there is deleted as well: the standard has it so. */
 async function remove({ dispatcher }: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
   const { actor, work } = readTarget(exchange, params)
-  checkReminderName(params.name)
+  checkMember('reminder', params.name)
   await dispatcher.manage({ ...actor, operation: 'reminders.delete', args: [params.name], ...work })
   exchange.send(204, undefined, undefined)
 }

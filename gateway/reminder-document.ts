@@ -47,7 +47,7 @@ const ownFields = ({ schedule, method, args, due, count, failures, dead }: Remin
 
 /** As Go writes it: no fraction of a second where there is none. */
 const instantText = (instant: Instant): string =>
-  typeof instant === 'string' ? instant : new Date(instant).toISOString().replace('.000Z', 'Z')
+  (typeof instant === 'string' ? instant : new Date(instant).toISOString()).replace('.000Z', 'Z')
 
 function periodText(every: number | string): string {
   if (typeof every === 'number') return `@every ${goDuration(every)}`

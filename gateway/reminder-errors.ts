@@ -19,6 +19,7 @@ export interface ReminderFailure {
 }
 
 const PERMISSION_DENIED = 7
+const NON_HOSTED = 'operations on actor reminders are only possible on hosted actor types'
 /** What says no more than that the operation failed. */
 const general: ReadonlySet<string> = new Set(['ERR_ACTOR_INVOKE_METHOD', 'ERR_ACTOR_REMINDER_CREATE'])
 const doing: Readonly<Record<ReminderVerb, string>> = { CREATE: 'creating', GET: 'getting', DELETE: 'deleting' }
@@ -32,8 +33,7 @@ export function reminderFailure(error: unknown, verb: ReminderVerb, name?: strin
     case 'REMINDER_EXISTS': return { error: said(error, `actor reminder already exists: ${name}`) }
     case 'REMINDER_NOT_FOUND': return { error: said(error, `actor reminder not found: ${name}`) }
     case 'UNKNOWN_TYPE': return {
-      error: said(error, `operations on actor reminders are only possible on hosted actor types: ${error.message}`),
-      errorCode: 'ERR_ACTOR_REMINDER_NON_HOSTED', status: 403, grpc: PERMISSION_DENIED,
+      error: said(error, `${NON_HOSTED}: ${error.message}`), errorCode: 'ERR_ACTOR_REMINDER_NON_HOSTED', status: 403, grpc: PERMISSION_DENIED, prefix: NON_HOSTED,
     }
     default: return general.has(errorCodes[error.code].errorCode)
       ? { error, errorCode: `ERR_ACTOR_REMINDER_${verb}`, prefix: `error ${doing[verb]} actor reminder` } : { error }

@@ -13,7 +13,7 @@ import { aborted, pending, within } from '../unit/gateway/serving.ts'
 interface Request { actorType: string; actorId: string; method: string; data?: Uint8Array; metadata?: Record<string, string> }
 interface Answer { data: Buffer; trailer: Metadata }
 type Done = (error: ServiceError | null, value?: { data: Buffer }) => void
-type Stub = Client & { invokeActor(request: Request, options: object, done: Done): ClientUnaryCall }
+type Stub = Client & { invokeActor(request: Request, metadata: Metadata, options: object, done: Done): ClientUnaryCall }
 
 async function serve(methods: Record<string, Method>, options: Partial<GrpcGatewayOptions> = {}) {
   const gateway = grpcGateway({ port: 0, ...options })
@@ -24,18 +24,18 @@ async function serve(methods: Record<string, Method>, options: Partial<GrpcGatew
   const Dapr = (loadPackageDefinition(loadSync(file, { defaults: true })) as any).dapr.proto.runtime.v1.Dapr
   const stub = new Dapr(address, credentials.createInsecure()) as Stub
   onTestFinished(() => stub.close())
-  const start = (request: Partial<Request>, callOptions: object = {}) => {
+  const start = (request: Partial<Request>, callOptions: object = {}, metadata = new Metadata()) => {
     let trailer = new Metadata()
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const sent = { actorType: 'Account', actorId: 'a', method: 'm', ...request }
-    const call = stub.invokeActor(sent, { deadline: Date.now() + 5000, ...callOptions }, (error, value) => {
+    const call = stub.invokeActor(sent, metadata, { deadline: Date.now() + 5000, ...callOptions }, (error, value) => {
       // The status event, with its metadata, comes before or after the callback.
       setImmediate(() => error ? reject(error) : resolve({ data: value!.data, trailer }))
     })
     call.on('status', status => { trailer = status.metadata })
     return { call, answer: promise }
   }
-  const ask = (request: Partial<Request>, callOptions?: object) => start(request, callOptions).answer
+  const ask = (request: Partial<Request>, callOptions?: object, metadata?: Metadata) => start(request, callOptions, metadata).answer
   return { gateway, dispatcher, address, start, ask }
 }
 
@@ -190,4 +190,22 @@ test('stop cuts off what does not end within its time', async () => {
   await within(gateway.stop(50), 'stop')
   await within(cancelled.promise, 'the abort')
   expect([grpc.UNAVAILABLE, grpc.CANCELLED, grpc.INTERNAL]).toContain((await failure).code)
+})
+
+test('an idempotency key comes as metadata of the call, or in the map that stands for headers', async () => {
+  const { ask, dispatcher } = await serve({ m: () => 1 })
+  const withKey = (...keys: string[]): Metadata => {
+    const metadata = new Metadata()
+    for (const key of keys) metadata.add('idempotency-key', key)
+    return metadata
+  }
+  await ask({}, {}, withKey('order-1'))
+  await ask({ metadata: { 'Idempotency-Key': '"order-1"' } })
+  await ask({ metadata: { 'idempotency-key': 'order-1' } }, {}, withKey('order-1'))
+  await ask({})
+  expect(dispatcher.requests.map(r => r.idempotencyKey)).toEqual(['order-1', 'order-1', 'order-1', undefined])
+  for (const metadata of [withKey('a', 'b'), withKey('a b'), withKey('x'.repeat(256))]) {
+    expect(await caught(ask({}, {}, metadata))).toMatchObject({ code: grpc.INVALID_ARGUMENT, details: expect.stringContaining('idempotency-key') as string })
+  }
+  expect(await caught(ask({ metadata: { 'idempotency-key': 'b' } }, {}, withKey('a')))).toMatchObject({ code: grpc.INVALID_ARGUMENT })
 })

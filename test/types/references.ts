@@ -2,6 +2,7 @@
 import {
   Actor, ActorError, connect, createHost, type ActorOptions, type ActorRef, type MethodOptions, type RemoteRef, type UntypedRef,
 } from 'troupe'
+import type { ActorManagement, ReminderInfo, SendInfo } from '../../gateway/client.ts'
 import type { Account as RemoteAccount } from './account.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -110,7 +111,25 @@ void ref.deposit(1, 'x', 2)
 ref.with({ timeOut: '2s' })
 // @ts-expect-error references do not change
 ref.deposit = async () => 1
-ref.with({ timeout: '2s', signal: AbortSignal.abort() }).deposit(5).then(n => n.toFixed())
+ref.with({ timeout: '2s', signal: AbortSignal.abort(), idempotencyKey: 'order-1' }).deposit(5).then(n => n.toFixed())
+// @ts-expect-error a key is a string
+ref.with({ idempotencyKey: 5 })
+
+// Management is the same for every reference.
+same<typeof ref.manage, ActorManagement>(true)
+export async function managed() {
+  const { reminders, sends } = ref.manage
+  await reminders.set('r', { every: '1h', tz: 'Europe/Berlin', missed: 'all', retry: { attempts: 3 } }, 'deposit', 5)
+  const info = await reminders.get('r')
+  same<typeof info, ReminderInfo | undefined>(true)
+  same<Awaited<ReturnType<typeof sends.list>>, SendInfo[]>(true)
+  // @ts-expect-error there is no such schedule
+  await reminders.set('r', { each: '1h' })
+  // @ts-expect-error at and every are two schedules
+  await reminders.set('r', { at: new Date(), times: 5 })
+  // @ts-expect-error no method of management
+  await sends.set('r')
+}
 
 // Method options name methods that exist.
 const good = { deposit: { readonly: true } } satisfies MethodOptions<Account>
@@ -159,6 +178,14 @@ export async function fromOutside() {
   await remote.withdraw(5n)
   const anything = client.actor('Account', 'alice')
   same<typeof anything, UntypedRef>(true)
+  same<typeof anything.manage, ActorManagement>(true)
+  same<typeof remote.manage, ActorManagement>(true)
+  const { reminders, cursor } = await client.reminders('Account', { dead: true, limit: 10 })
+  same<typeof cursor, string | undefined>(true)
+  same<(typeof reminders)[number]['id'], string>(true)
+  same<Awaited<ReturnType<typeof client.sends>>['sends'][number]['from'], string>(true)
+  // @ts-expect-error there is no such option
+  await client.sends('Account', { first: 10 })
 }
 
 // Authors' errors.

@@ -1,0 +1,65 @@
+// The body that creates a reminder: Dapr's fields, Troupe's own, and what cannot be both.
+import { expect, test } from 'vitest'
+import { readReminderBody } from '../../../gateway/reminder-body.ts'
+import { readSchedule } from '../../../reminders/schedule.ts'
+
+const now = Date.parse('2026-03-01T00:00:00Z')
+const at = (text: string): Date => new Date(text)
+const read = (body: unknown) => readReminderBody(body, now)
+
+test.each<[unknown, unknown[]]>([
+  [{ dueTime: '5s' }, [{ at: at('2026-03-01T00:00:05Z') }, undefined]],
+  [{ dueTime: '2026-03-02T00:00:00+01:00', data: null }, [{ at: at('2026-03-01T23:00:00Z') }, undefined, null]],
+  [{ period: '1h', data: { a: [1] } }, [{ every: 3_600_000 }, undefined, { a: [1] }]],
+  [{ dueTime: '', period: 'R3/PT1M', ttl: null }, [{ every: 60_000, times: 3 }, undefined]],
+  [{ period: '1s', overwrite: false }, [{ every: 1000, overwrite: false }, undefined]],
+  [{ period: '1s', overwrite: true, unknown: 1 }, [{ every: 1000 }, undefined]],
+  [{ period: '1s', method: 'tick', args: [1, 'a'] }, [{ every: 1000 }, 'tick', 1, 'a']],
+  [{ schedule: { every: '1s' }, method: 'tick' }, [{ every: '1s' }, 'tick']],
+  [{ schedule: { cron: '0 3 * * *', tz: 'Europe/Berlin', missed: 'all' }, data: 0 }, [{ cron: '0 3 * * *', tz: 'Europe/Berlin', missed: 'all' }, undefined, 0]],
+])('%j', (body, setting) => {
+  expect(read(body)).toEqual(setting)
+  expect(() => readSchedule(read(body)[0], now)).not.toThrow()
+})
+
+test.each<[unknown, unknown]>([
+  [{ constant: { interval: '2s', maxRetries: 5 } }, { attempts: 6, backoff: 2000 }],
+  [{ constant: { interval: '1.5s', max_retries: 0 } }, { attempts: 1, backoff: 1500 }],
+  [{ constant: {} }, { attempts: 1_000_000, backoff: 0 }],
+  [{ constant: { interval: 'PT1M', maxRetries: 4_294_967_295 } }, { attempts: 1_000_000, backoff: 60_000 }],
+  [{ drop: {} }, { attempts: 1 }],
+  [{ drop: {}, constant: null }, { attempts: 1 }],
+])('the failure policy %j is honoured in both spellings', (policy, retry) => {
+  for (const spelling of ['failurePolicy', 'failure_policy']) {
+    const [schedule] = read({ period: '1s', [spelling]: policy })
+    expect(schedule).toEqual({ every: 1000, retry })
+    expect(() => readSchedule(schedule, now)).not.toThrow()
+  }
+})
+
+test.each<[string, unknown, string, RegExp]>([
+  ['no time at all', {}, 'BAD_SCHEDULE', /dueTime/],
+  ['two ways to say when', { schedule: { in: '1s' }, dueTime: '1s' }, 'BAD_SCHEDULE', /dueTime.*beside "schedule"/],
+  ['overwrite at the wrong place', { schedule: { in: '1s' }, overwrite: false }, 'BAD_SCHEDULE', /"overwrite" belongs into "schedule"/],
+  ['two ways to say what', { period: '1s', data: 1, method: 'tick' }, 'BAD_REQUEST', /data.*"args"/],
+  ['arguments of nothing', { period: '1s', args: [] }, 'BAD_REQUEST', /args.*"method" is missing/],
+  ['arguments that are no list', { period: '1s', method: 'tick', args: 5 }, 'BAD_REQUEST', /args: 5 is no array/],
+  ['a method that is no name', { period: '1s', method: 5 }, 'BAD_REQUEST', /method: 5 is no name/],
+  ['an unknown field beside schedule', { schedule: { in: '1s' }, methd: 'tick' }, 'BAD_REQUEST', /unknown field "methd"; there are schedule, method, args, data/],
+  ['overwrite that is no boolean', { period: '1s', overwrite: 'no' }, 'BAD_SCHEDULE', /overwrite "no"/],
+  ['a due time that is none', { dueTime: 'soon' }, 'BAD_SCHEDULE', /dueTime "soon"/],
+  ['a number for a duration', { period: 5 }, 'BAD_SCHEDULE', /period 5/],
+  ['two spellings of a policy', { period: '1s', failurePolicy: { drop: {} }, failure_policy: { drop: {} } }, 'BAD_SCHEDULE', /given twice/],
+  ['a policy that is none', { period: '1s', failurePolicy: 'drop' }, 'BAD_SCHEDULE', /failurePolicy "drop" is none/],
+  ['an empty policy', { period: '1s', failurePolicy: {} }, 'BAD_SCHEDULE', /failurePolicy .* is none/],
+  ['two policies', { period: '1s', failurePolicy: { drop: {}, constant: {} } }, 'BAD_SCHEDULE', /failurePolicy .* is none/],
+  ['retries below nothing', { period: '1s', failurePolicy: { constant: { maxRetries: -1 } } }, 'BAD_SCHEDULE', /maxRetries -1/],
+  ['an interval that is none', { period: '1s', failurePolicy: { constant: { interval: 'x' } } }, 'BAD_SCHEDULE', /interval "x"/],
+  ['an interval of a day', { period: '1s', failurePolicy: { constant: { interval: 'P1D' } } }, 'BAD_SCHEDULE', /at most an hour/],
+  ['an interval of hours', { period: '1s', failurePolicy: { constant: { interval: '2h' } } }, 'BAD_SCHEDULE', /at most an hour/],
+  ['a list', [], 'MALFORMED_BODY', /JSON object/],
+  ['nothing', null, 'MALFORMED_BODY', /JSON object/],
+  ['a word', 'x', 'MALFORMED_BODY', /JSON object/],
+])('%s is refused', (_what, body, code, says) => {
+  expect(() => read(body)).toThrow(expect.objectContaining({ code, executed: 'no', message: expect.stringMatching(says) as string }))
+})
