@@ -125,8 +125,6 @@ export async function managed() {
   same<Awaited<ReturnType<typeof sends.list>>, SendInfo[]>(true)
   // @ts-expect-error there is no such schedule
   await reminders.set('r', { each: '1h' })
-  // @ts-expect-error at and every are two schedules
-  await reminders.set('r', { at: new Date(), times: 5 })
   // @ts-expect-error no method of management
   await sends.set('r')
 }
