@@ -32,6 +32,36 @@ export interface DeadlineKeeper {
   remove(call: Invocation): void
 }
 
+/**
+ * What is asked of the actor: one of its methods · a field or storage key by name (a read) · an operation on its reminders
+ * and sends (`managementOperations`) · something of the runtime itself, which brings its method along and never leaves this host.
+ */
+export type CallKind = 'method' | 'read' | 'manage' | 'internal'
+
+/** A durable send as its target sees it. Numbers of one sender rise. */
+export interface Delivery {
+  /** `TYPE/ID`. */
+  readonly sender: string
+  readonly number: number
+  /** The send that must have been applied before this one; undefined when none is on its way. */
+  readonly previous: number | undefined
+}
+
+/** Of a call that takes effect once, however often it comes (P6): by a caller's key, or because it is a durable send. */
+export class Once {
+  readonly key: string | undefined
+  readonly delivery: Delivery | undefined
+  /** Of a call with a key: what its repeats must be equal in. Set by the router. */
+  fingerprint: Uint8Array | undefined = undefined
+  /** Told when the call fails before its turn has started. */
+  onNotStarted: (() => void) | undefined = undefined
+
+  constructor(by: string | Delivery) {
+    this.key = typeof by === 'string' ? by : undefined
+    this.delivery = typeof by === 'string' ? undefined : by
+  }
+}
+
 export interface CallParts {
   readonly typeName: string
   readonly id: string
@@ -39,7 +69,8 @@ export interface CallParts {
   readonly args: readonly unknown[]
   readonly timeoutMs: number
   readonly parent: ChainLink | undefined
-  readonly reads: boolean
+  readonly kind?: CallKind | undefined
+  readonly once?: Once | undefined
 }
 
 /** A subclass says who is told the answer. */
@@ -52,8 +83,8 @@ export abstract class Invocation implements ChainLink {
   readonly parent: ChainLink | undefined
   readonly depth: number
   readonly form: ResultForm
-  /** Reads a field or storage key (`methodName` is its name) instead of running a method. */
-  readonly reads: boolean
+  readonly kind: CallKind
+  readonly once: Once | undefined
   /** Monotonic ms; the call fails with CALL_TIMEOUT when it passes. 0 = not yet fixed: `timeoutMs` from the first wait on. */
   deadline: number
   readonly timeoutMs: number
@@ -100,7 +131,8 @@ export abstract class Invocation implements ChainLink {
     this.parent = call.parent
     this.depth = call.parent === undefined ? 1 : call.parent.depth + 1
     this.form = form
-    this.reads = call.reads
+    this.kind = call.kind ?? 'method'
+    this.once = call.once
     this.timeoutMs = call.timeoutMs
     this.deadline = 0
   }
@@ -129,6 +161,7 @@ export abstract class Invocation implements ChainLink {
       this.args = []
     }
     this.refuse(error)
+    if (this.once !== undefined && this.turnPhase === 'waiting') this.once.onNotStarted?.()
   }
 
   /** Answers with what the turn left in `outcome`. */

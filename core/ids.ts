@@ -46,8 +46,8 @@ export const checkType = (type: unknown): void => checkName('actorType', type, M
 /** @throws BAD_REQUEST when `id` is no legal actor id. */
 export const checkId = (id: unknown): void => checkName('actorId', id, MAX_ID_BYTES)
 
-/** @throws BAD_REQUEST when `name` is no legal name of a method or a state key; `what` says which. */
-export const checkMember = (what: 'method' | 'key', name: unknown): void => checkName(what, name, MAX_NAME_BYTES)
+/** @throws BAD_REQUEST when `name` is no legal name of a method, state key, reminder or timer; `what` says which. */
+export const checkMember = (what: 'method' | 'key' | 'reminder' | 'timer', name: unknown): void => checkName(what, name, MAX_NAME_BYTES)
 
 /** `Type/id` for messages and logs. */
 export const showKey = (key: ActorKey): string => `${key.type}/${key.id}`

@@ -5,6 +5,7 @@
  * the first table waits for it. Stop is the way back: clients are told to go, shards go to others, running turns end and
  * are committed, answers leave, everything closes.
  */
+import type { CallKind } from '../actors/invocation.ts'
 import type { ActorRef, CallOptions, RemoteRef } from '../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../actors/actor-type.ts'
 import { encode } from '../core/codec.ts'
@@ -24,13 +25,21 @@ import { Catalog } from './activation/catalog.ts'
 import { hostServices } from './activation/host-services.ts'
 import { IdleCollector } from './activation/idle-collector.ts'
 import { CallClock } from './dispatch/call-clock.ts'
-import type { ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus } from './dispatch/dispatcher.ts'
+import type {
+  ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus, ManageRequest, PageRequest, ReminderPage, SendPage,
+} from './dispatch/dispatcher.ts'
+import { keyProblem } from './activation/once-entries.ts'
+import { TimerQueue } from './activation/timers.ts'
+import { Delivery } from './delivery/delivery.ts'
+import { tickTimer } from './delivery/timer-tick.ts'
+import { DueLists } from './dispatch/due-lists.ts'
 import { Incoming } from './dispatch/incoming.ts'
 import { Outgoing } from './dispatch/outgoing.ts'
 import { startWith } from './dispatch/launch.ts'
 import { HostReferences } from './dispatch/references.ts'
 import { StatusReport, type HostPhase } from './dispatch/status-report.ts'
 import { Router } from './dispatch/router.ts'
+import { ShardClaims } from './dispatch/shard-claims.ts'
 import { Shards } from './dispatch/shards.ts'
 import { resolveHostOptions, type HostOptions, type ResolvedHostOptions } from './host-options.ts'
 import { Lifecycle, type Stage } from './lifecycle.ts'
@@ -64,6 +73,9 @@ export class Host implements Dispatcher {
   readonly #commits: GroupCommit
   readonly #services: ActivationServices
   readonly #activator: Activator
+  readonly #delivery: Delivery
+  readonly #timers: TimerQueue<Activation>
+  readonly #dueLists: DueLists
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
   readonly #transport: Transport | undefined
@@ -101,19 +113,28 @@ export class Host implements Dispatcher {
     this.#commits = new GroupCommit(this.#stores.actors, clock, {
       commitTimeoutMs: options.commitTimeoutMs, onFault: error => log.debug({ err: error }, 'a write was not taken'),
     })
+    const loads = new BatchedLoads(this.#stores.actors, clock)
+    const claims = new ShardClaims(loads, this.incarnation)
+    this.#delivery = new Delivery({
+      types: this.#types, store: this.#stores.actors, commits: this.#commits, claims, clock, random, log, callTimeoutMs: options.callTimeoutMs,
+      route: call => this.#router.route(call),
+    })
+    this.#timers = new TimerQueue({ clock, log, tick: tickTimer })
+    this.#dueLists = new DueLists(this.#stores.actors, options.shardBits)
     this.#idle = new IdleCollector(clock, Math.min(...[...this.#types.values()].map(t => t.idleAfterMs)))
     this.#services = hostServices({
       hostId: this.id, incarnation: this.incarnation, log, commits: this.#commits, store: this.#stores.actors, callClock: this.#callClock,
       catalog: this.#catalog, idle: this.#idle, checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
       // Turn numbers of different hosts and lives must not meet in a call chain.
       firstTurn: Math.floor(random.float() * 2 ** 40), refs: this.#refs, after: (ms, run) => clock.after(ms, run),
-      reroute: calls => this.#router.reroute(calls), forgetClaim: (type, shard) => this.#activator.forgetClaim(type, shard),
+      reroute: calls => this.#router.reroute(calls), claims, delivery: this.#delivery, timers: this.#timers, wallMs: () => clock.wallMs(),
       doubt: (type, shard, epoch) => this.#shards.doubt(type, shard, epoch),
     })
-    this.#activator = new Activator(new BatchedLoads(this.#stores.actors, clock))
+    this.#activator = new Activator(loads, claims)
     this.#shards = new Shards({
       selfId: this.id, membership: this.#membership, catalog: this.#catalog, clock, log,
       drainMs: type => this.#types.get(type)?.drainTimeoutMs ?? options.drainTimeoutMs, reroute: calls => this.#router.reroute(calls),
+      onServing: (type, shard, epoch) => this.#delivery.serve(type, shard, epoch), onLost: (type, shard) => this.#delivery.lose(type, shard),
     })
     this.#router.attach(this.#shards)
     this.#incoming = new Incoming({
@@ -179,7 +200,7 @@ export class Host implements Dispatcher {
           await this.#stores.cluster.close()
         },
       },
-      { name: 'clocks', stop: () => { this.#idle.close(); this.#callClock.deadlines.close() } },
+      { name: 'clocks', stop: () => { this.#idle.close(); this.#timers.close(); this.#callClock.deadlines.close() } },
       {
         name: 'transport',
         start: async () => {
@@ -194,6 +215,7 @@ export class Host implements Dispatcher {
         stopWithinMs: longestDrainMs + 2000,
       },
       { name: 'router', stop: () => this.#router.close() },
+      { name: 'delivery', stop: () => this.#delivery.close() },
       ...gateways.map((gateway): Stage => ({
         name: gateway.name,
         start: async () => { this.addresses[gateway.name] = (await gateway.start(this, log.child({ gateway: gateway.name }))).address },
@@ -263,20 +285,43 @@ export class Host implements Dispatcher {
   }
 
   call(request: CallRequest): Promise<CallReply> {
-    return this.#call(request, false)
+    return this.#call(request, 'method', 'method')
+  }
+
+  manage({ type, id, operation, args, timeoutMs, signal }: ManageRequest): Promise<CallReply> {
+    return this.#call({ type, id, method: operation, args, timeoutMs, signal }, 'manage', 'method')
+  }
+
+  listReminders(type: string, page: PageRequest): Promise<ReminderPage> {
+    return this.#ofKnownType(type, () => this.#dueLists.reminders(type, page))
+  }
+
+  listSends(type: string, page: PageRequest): Promise<SendPage> {
+    return this.#ofKnownType(type, () => this.#dueLists.sends(type, page))
+  }
+
+  async #ofKnownType<Page>(type: string, list: () => Promise<Page>): Promise<Page> {
+    checkType(type)
+    const { types } = this.#membership.table
+    if (!types.has(type)) {
+      throw new TroupeError('UNKNOWN_TYPE', `no host of this cluster runs the type ${type}; it knows ${[...types].sort().slice(0, 20).join(', ') || 'none'}`)
+    }
+    return list()
   }
 
   readState(type: string, id: string, key: string): Promise<CallReply> {
-    return this.#call({ type, id, method: key, args: [] }, true)
+    return this.#call({ type, id, method: key, args: [] }, 'read', 'key')
   }
 
-  #call({ type, id, method, args, timeoutMs, signal }: CallRequest, reads: boolean): Promise<CallReply> {
+  #call({ type, id, method, args, timeoutMs, signal, idempotencyKey }: CallRequest, kind: CallKind, what: 'method' | 'key'): Promise<CallReply> {
     return new Promise((resolve, reject) => {
       checkType(type)
       checkId(id)
-      checkMember(reads ? 'key' : 'method', method)
-      const target = { typeName: type, id, timeoutMs: timeoutMs ?? this.#options.callTimeoutMs, signal }
-      startWith(this.#refs.port, target, method, args, reads, (value, call) => resolve({ value, host: call.host, epoch: call.epoch }), reject)
+      checkMember(what, method)
+      const problem = idempotencyKey === undefined ? undefined : keyProblem(idempotencyKey)
+      if (problem !== undefined) throw new TroupeError('BAD_REQUEST', `invalid request: the idempotency key ${problem}`)
+      const target = { typeName: type, id, timeoutMs: timeoutMs ?? this.#options.callTimeoutMs, signal, idempotencyKey }
+      startWith(this.#refs.port, target, method, args, kind, (value, call) => resolve({ value, host: call.host, epoch: call.epoch }), reject)
     })
   }
 

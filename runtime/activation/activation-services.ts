@@ -7,7 +7,10 @@ import type { Logger } from '../../core/logger.ts'
 import type { ActorStore, CommitResult } from '../../stores/actor-store.ts'
 import type { GroupCommit } from '../../stores/group-commit.ts'
 import type { Deadlines } from '../dispatch/deadlines.ts'
+import type { SendReferences } from '../dispatch/send-references.ts'
 import type { Activation } from './activation.ts'
+import type { Flushed } from './entry-buffer.ts'
+import type { ActivationTimers } from './timers.ts'
 
 export interface ActivationServices {
   readonly hostId: string
@@ -20,6 +23,8 @@ export interface ActivationServices {
   readonly checkReadonly: boolean
   readonly maxPayloadBytes: number
   readonly refs: References
+  /** References whose methods send durably. */
+  readonly sendRefs: SendReferences
   idleTick(): number
   nextTurn(): number
   /** Starts the clock of a waiting call's deadline; the milliseconds that are left. */
@@ -30,7 +35,14 @@ export interface ActivationServices {
   watchStream(call: Invocation, ms: number, onTimeout: () => void): void
   /** The activation is over and nothing of it is being written; `waiting` did not run: the router finds where they belong now. */
   ended(activation: Activation, waiting: readonly Invocation[]): void
-  commitFailed(activation: Activation, result: CommitResult): void
+  /** 'late': it was stored after the activation had ended; memory of it is gone. */
+  commitFailed(activation: Activation, result: CommitResult | 'late'): void
+  /** Entries of the actor became durable: reminders and sends among them are under way from now on. */
+  stored(activation: Activation, flushed: Flushed): void
+  /** @throws QUOTA_EXCEEDED when the actor or the host has too many undelivered sends */
+  checkRoomForSend(activation: Activation): void
+  timersOf(activation: Activation): ActivationTimers
+  wallMs(): number
   /** Runs a hook with a deadline; a throw or a timeout is logged. */
   hook(activation: Activation, name: 'onDeactivate', reason: DeactivationReason): Promise<void>
 }

@@ -6,26 +6,32 @@
  * that was not 'ok' nothing of this memory is believed any more (P4): held answers become errors, waiting calls, which did
  * not run, go back to the router.
  *
- * What is decided elsewhere: who may start (admission.ts, turn-gate.ts), what changed (actors/fields.ts), when bytes are flushed
- * (stores/group-commit.ts), how it is brought to life (activator.ts), how streams run (stream-turn.ts).
+ * What is decided elsewhere: who may start (admission.ts, turn-gate.ts), what changed (actors/fields.ts, entry-buffer.ts), what
+ * waits for a flush (answer-gate.ts), when bytes are flushed (stores/group-commit.ts), how it is brought to life
+ * (activator.ts), how streams run (stream-turn.ts), what takes effect once (once-calls.ts).
  */
 import type { Actor, ActorHooks, ContextSource, DeactivationReason } from '../../actors/actor.ts'
 import type { ActorContext } from '../../actors/actor-context.ts'
 import type { ActorType } from '../../actors/actor-type.ts'
 import type { ChainLink } from '../../actors/call-chain.ts'
-import type { Fields } from '../../actors/fields.ts'
+import { noEntries, type EntryTally, type Fields } from '../../actors/fields.ts'
 import { runInTurn, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
-import type { ActorWrite, CommitResult } from '../../stores/actor-store.ts'
+import { seams } from '../../core/seams.ts'
+import type { ActorAddress, ActorWrite, CommitResult } from '../../stores/actor-store.ts'
 import type { Committable } from '../../stores/group-commit.ts'
-import { ActivationContext, storageEntry } from './activation-context.ts'
+import { ActivationContext } from './activation-context.ts'
 import type { ActivationServices } from './activation-services.ts'
+import { AnswerGate } from './answer-gate.ts'
 import { admissionOf, cycleError, depthError, fullError, isReadonly, takeNext, type RunningTurns } from './admission.ts'
+import { EntryBuffer } from './entry-buffer.ts'
 import { Mailbox } from './mailbox.ts'
-import { StorageBuffer } from './storage-buffer.ts'
+import { OnceCalls } from './once-calls.ts'
+import { onceHost } from './once-host.ts'
 import { startStream } from './stream-turn.ts'
-import { commitError, isThenable, methodFailure, runMethod, savepointOf, takeResult, type Held, type Outcome, type Savepoint } from './turn.ts'
+import type { ActivationTimers } from './timers.ts'
+import { commitError, isThenable, methodFailure, readonlyViolation, runMethod, savepointOf, takeBack, takeResult, type Held, type Outcome, type Savepoint } from './turn.ts'
 
 /**
  * activating → active → retiring → ended, or any → ended at once. Retiring: starts no turn, lets the running ones and
@@ -44,7 +50,9 @@ export class Activation implements Committable, ContextSource, OutputGate {
   lastUsed = 0
   #instance: Actor | undefined
   #fields: Fields | undefined
-  #storage: StorageBuffer | undefined
+  #entries: EntryBuffer | undefined
+  #once: OnceCalls | undefined
+  #timers: ActivationTimers | undefined
   #context: ActivationContext | undefined
   /** Version that the store holds, or will hold when the flush in flight is done. */
   #version = 0
@@ -53,9 +61,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   /** Readonly turns that did not end at once. */
   #readers: Invocation[] | undefined
   #mailbox: Mailbox | undefined
-  /** Answers that wait for the next flush, and for the one in flight. Defined = there is such a flush. */
-  #heldQueued: Held[] | undefined
-  #heldInFlight: Held[] | undefined
+  /** Made with the first change. */
+  #gate: AnswerGate | undefined
   #onQuiet: (() => void)[] | undefined
   #pumping = false
   /** Its end, once it retires: whoever asks again waits for the same. */
@@ -77,14 +84,26 @@ export class Activation implements Committable, ContextSource, OutputGate {
     return this.#fields
   }
 
-  get storage(): StorageBuffer {
-    return (this.#storage ??= new StorageBuffer())
+  get entries(): EntryBuffer {
+    return (this.#entries ??= new EntryBuffer())
+  }
+
+  get timers(): ActivationTimers {
+    return (this.#timers ??= this.services.timersOf(this))
+  }
+
+  get address(): ActorAddress {
+    return { type: this.type.name, shard: this.shard, id: this.id }
+  }
+
+  /** Nothing of it is in the store or on its way there. */
+  get unstored(): boolean {
+    return this.#version === 0 && !this.hasUnsaved
   }
 
   /** True when nothing runs, waits or is unsaved. */
   get quiet(): boolean {
-    return this.#exclusive === undefined && (this.#readers === undefined || this.#readers.length === 0)
-      && this.#heldQueued === undefined && this.#heldInFlight === undefined
+    return this.#exclusive === undefined && (this.#readers === undefined || this.#readers.length === 0) && !this.hasUnsaved
   }
 
   get waiting(): number {
@@ -98,10 +117,11 @@ export class Activation implements Committable, ContextSource, OutputGate {
   // ---- life -------------------------------------------------------------------------------------------------------
 
   /** The activator made and filled the instance; calls may run now. */
-  begin(instance: Actor, fields: Fields, version: number): void {
+  begin(instance: Actor, fields: Fields, version: number, tally: EntryTally = noEntries): void {
     this.#instance = instance
     this.#fields = fields
     this.#version = version
+    if (tally !== noEntries) this.#entries = new EntryBuffer(tally)
   }
 
   /** The chain of the call that brought it to life: what `onActivate` calls must not wait for that chain. */
@@ -114,17 +134,16 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#start(call)
   }
 
-  /** The activation failed: what waits gets `error` (it did not run), the id is free for another try. */
-  failActivation(error: unknown): void {
-    for (const call of this.#takeWaiting()) call.fail(error)
-    this.end()
-  }
-
-  /** Its shard is another's: ends before it began. What waits did not run. */
+  /** Ends before it began, the id is free for another try. @returns what waited; it did not run */
   giveUp(): Invocation[] {
     const waiting = this.#takeWaiting()
     this.end()
     return waiting
+  }
+
+  /** The activation failed: what waits gets `error`. */
+  failActivation(error: unknown): void {
+    for (const call of this.giveUp()) call.fail(error)
   }
 
   /** Opens the mailbox, after `onActivate`. */
@@ -147,6 +166,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #retire(reason: DeactivationReason): Promise<void> {
     const wasActive = this.phase === 'active'
     this.phase = 'retiring'
+    this.#timers?.clear()
     return this.#whenQuiet(async () => {
       if (this.phase !== 'retiring') return
       if (wasActive && this.type.onDeactivate) await this.services.hook(this, 'onDeactivate', reason)
@@ -158,20 +178,21 @@ export class Activation implements Committable, ContextSource, OutputGate {
   end(error?: TroupeError): void {
     if (this.phase === 'ended') return
     this.phase = 'ended'
-    const busy = this.#heldInFlight ?? this.#heldQueued ?? this.#exclusive ?? this.#readers?.[0]
-    if (busy !== undefined) this.#cutAll(error ?? new TroupeError('HOST_STOPPING', `${this.name}: its activation ended`, { executed: 'unknown' }))
-    this.#exclusive = undefined
-    const writing = this.#heldInFlight !== undefined
-    this.#readers = this.#heldQueued = this.#heldInFlight = undefined
+    this.#timers?.clear()
+    const writing = this.#gate?.writing === true
+    if (!this.quiet || this.#once !== undefined) this.#cutAll(error ?? new TroupeError('HOST_STOPPING', `${this.name}: its activation ended`, { executed: 'unknown' }))
+    this.#exclusive = this.#readers = this.#gate = undefined
     // Whoever still points here (a reference, a bucket) keeps no state alive.
-    this.#instance = this.#fields = this.#storage = undefined
+    this.#instance = this.#fields = this.#entries = this.#timers = undefined
     // The next activation must not load before a write on its way has landed or failed: calls wait here until then.
     if (!writing) this.services.ended(this, this.#takeWaiting())
     this.#settleQuiet()
   }
 
   #cutAll(why: TroupeError): void {
-    for (const held of [this.#heldInFlight, this.#heldQueued]) if (held !== undefined) for (const call of held) call.fail(why)
+    for (const call of this.#once?.end(why) ?? []) (this.#mailbox ??= new Mailbox()).push(call)
+    this.#once = undefined
+    for (const held of this.#gate?.takeAll() ?? []) held.fail(why)
     for (let turn = this.#exclusive; turn !== undefined; turn = turn.outer) this.#cut(turn, why)
     if (this.#readers !== undefined) for (const turn of this.#readers) this.#cut(turn, why)
   }
@@ -208,6 +229,11 @@ export class Activation implements Committable, ContextSource, OutputGate {
   /** Takes a call of a checked method: it starts, waits, or fails. */
   accept(call: Invocation): void {
     this.lastUsed = this.services.idleTick()
+    if (call.once === undefined) return this.#admit(call)
+    ;(this.#once ??= new OnceCalls(onceHost(this, admitted => this.#admit(admitted), held => this.#pass(held)))).accept(call)
+  }
+
+  #admit(call: Invocation): void {
     if (this.phase === 'active' && this.#exclusive === undefined && this.waiting === 0
       && (this.#readers === undefined || this.#readers.length === 0)) {
       if (call.depth > this.type.maxDepth) call.fail(depthError(call, this.type))
@@ -253,11 +279,12 @@ export class Activation implements Committable, ContextSource, OutputGate {
   // ---- turns ------------------------------------------------------------------------------------------------------
 
   #start(call: Invocation): void {
+    if (call.once !== undefined && this.#once!.refuses(call)) return
     const readonly = isReadonly(call)
     let savepoint: Savepoint | undefined
     if (!readonly && this.#exclusive !== undefined) {
       try {
-        savepoint = savepointOf(this.#instance!, this.#storage)
+        savepoint = savepointOf(this.#instance!, this.#entries)
       } catch (error) {
         // What the outer turn holds now cannot be held for a way back: this one does not start.
         return call.fail(new TroupeError('STATE_NOT_STORABLE', `${this.name}.${call.methodName} could not re-enter: ${messageOf(error)}`, { executed: 'no' }))
@@ -305,8 +332,9 @@ export class Activation implements Committable, ContextSource, OutputGate {
     if (!outcome.threw) {
       try {
         call.outcome = takeResult(call, outcome.value, this.services.maxPayloadBytes)
+        if (call.once !== undefined) this.#once!.record(call)
         if (!readonly) this.#capture()
-        else if (this.services.checkReadonly) this.#proveUnchanged(call)
+        else if (this.services.checkReadonly && this.#takeBackReadonly()) throw readonlyViolation(call)
       } catch (error) {
         outcome = { threw: true, value: error }
       }
@@ -323,7 +351,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
       }
     }
     this.#leave(call, readonly)
-    this.#answer(call)
+    this.#pass(call)
+    if (call.once !== undefined) this.#once?.finished(call)
     call.outer?.onInnerEnd?.()
     if (this.#mailbox !== undefined) this.#pump()
     this.#settleQuiet()
@@ -351,89 +380,64 @@ export class Activation implements Committable, ContextSource, OutputGate {
 
   #capture(): void {
     const changed = this.#fields!.capture(this.#instance!)
-    const wrote = this.#storage?.complete() ?? false
-    if ((changed || wrote) && this.#heldQueued === undefined) {
-      this.#heldQueued = []
-      this.services.commits.enqueue(this)
-    }
+    const wrote = this.#entries?.complete() ?? false
+    if ((changed || wrote) && (this.#gate ??= new AnswerGate()).shutForChanges()) this.services.commits.enqueue(this)
   }
 
   #rollback(savepoint: Savepoint | undefined): void {
     (savepoint?.fields ?? this.#fields!).restore(this.#instance!)
-    this.#storage?.rollback(savepoint?.storage)
-  }
-
-  #proveUnchanged(call: Invocation): void {
-    if (!this.#takeBackReadonly()) return
-    throw new TroupeError('READONLY_VIOLATION', `${this.name}.${call.methodName} is declared readonly and changed the state; the change was taken back`)
+    this.#entries?.rollback(savepoint?.entries)
   }
 
   /** Undoes what a readonly turn changed; true when there was anything. Inside an exclusive turn nobody can tell whose change it is. */
   #takeBackReadonly(): boolean {
-    if (this.#exclusive !== undefined) return false
-    const fields = this.#fields!
-    let changed = true
-    try {
-      changed = fields.differs(this.#instance!)
-    } catch {
-      // A value that cannot be stored: no state ever held it.
-    }
-    if (changed) fields.restore(this.#instance!)
-    return changed
+    return this.#exclusive === undefined && takeBack(this.#fields!, this.#instance!)
   }
 
   // ---- output gate and commit ---------------------------------------------------------------------------------------
 
-  /** Lets the answer go, or holds it until what its turn could have seen is durable (P3). */
-  #answer(call: Invocation): void {
-    const held = this.#heldQueued ?? this.#heldInFlight
-    if (held === undefined) call.release()
-    else held.push(call)
+  /** Lets it go, or holds it until what its turn could have seen is durable (P3). */
+  #pass(held: Held): void {
+    if (this.#gate === undefined) held.release()
+    else this.#gate.pass(held)
   }
 
   /** Runs `then` when all that is visible now is durable; never when a commit fails (its turns get the error). */
   whenDurable(then: () => void, failed: (error: unknown) => void): void {
-    const held = this.#heldQueued ?? this.#heldInFlight
-    if (held === undefined) then()
-    else held.push({ release: then, fail: failed })
+    this.#pass({ release: then, fail: failed })
   }
 
   get hasUnsaved(): boolean {
-    return this.#heldQueued !== undefined || this.#heldInFlight !== undefined
+    return this.#gate?.shut === true
   }
 
   takeWrite(): ActorWrite {
-    this.#heldInFlight = this.#heldQueued
-    this.#heldQueued = undefined
-    const { head, entries: fieldEntries } = this.#fields!.takeHead(this.type.version)
-    const stored = this.#storage?.take()
-    let entries = fieldEntries
-    if (stored !== undefined) for (const [key, value] of stored) (entries ??= []).push([storageEntry(key), value])
-    const write = {
-      type: this.type.name, shard: this.shard, id: this.id, epoch: this.epoch, nonce: this.services.nonce, previous: this.#version, head,
-    }
+    seams.at?.('commit.begin')
+    this.#gate!.flushBegins()
+    const changes = this.#entries?.take()
+    const { head, entries: fieldEntries } = this.#fields!.takeHead(this.type.version, changes?.tally)
+    const entries = changes?.changes === undefined ? fieldEntries : [...fieldEntries ?? [], ...changes.changes]
+    const write = { type: this.type.name, shard: this.shard, id: this.id, epoch: this.epoch, nonce: this.services.nonce, previous: this.#version, head }
     return entries === undefined ? write : { ...write, entries }
   }
 
   writeSettled(result: CommitResult): void {
     if (this.phase === 'ended') {
-      // Whoever loads it next must not be overtaken by this write.
-      if (result === 'unknown') this.services.commitFailed(this, result)
+      // Whoever loads it next must not be overtaken by this write. What it stored is found by whoever reads the shard's due rows.
+      this.services.commitFailed(this, result === 'ok' || result === 'duplicate' ? 'late' : result)
       return this.services.ended(this, this.#takeWaiting())
     }
     if (result !== 'ok' && result !== 'duplicate') {
       this.services.commitFailed(this, result)
       // Nothing is being written any more: a failing `onActivate` ends the activation from within `fail`.
-      const held = this.#heldInFlight
-      this.#heldInFlight = undefined
-      held?.forEach(call => call.fail(commitError(this.name, result)))
+      for (const held of this.#gate!.flushEnded()) held.fail(commitError(this.name, result))
       return this.end(commitError(this.name, result))
     }
+    seams.at?.('commit.durable')
     this.#version++
-    this.#storage?.flushed()
-    const held = this.#heldInFlight
-    this.#heldInFlight = undefined
-    if (held !== undefined) for (const call of held) call.release()
+    const flushed = this.#entries?.flushed()
+    if (flushed !== undefined) this.services.stored(this, flushed)
+    for (const held of this.#gate!.flushEnded()) held.release()
     this.#settleQuiet()
   }
 

@@ -13,45 +13,38 @@ import { decode } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { StoredActor } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
+import type { ShardClaims } from '../dispatch/shard-claims.ts'
 import type { Activation } from './activation.ts'
 
 export class Activator {
   readonly #loads: BatchedLoads
   /** Field names of each type's last instance: activations share one list. */
   readonly #names = new Map<string, readonly string[]>()
-  /** Epoch with which each shard of a type was claimed. */
-  readonly #claimed = new Map<string, number[]>()
+  readonly #claims: ShardClaims
 
-  constructor(loads: BatchedLoads) {
+  constructor(loads: BatchedLoads, claims: ShardClaims) {
     this.#loads = loads
+    this.#claims = claims
   }
 
   /** `onFenced` when the claim is refused: another host has a newer right to the shard. */
   activate(activation: Activation, onFenced: (activation: Activation) => void): void {
     const { type, shard, id, epoch } = activation
-    if (this.#claimed.get(type.name)?.[shard] !== epoch) return this.#claim(activation, onFenced)
+    if (!this.#claims.has(type.name, shard, epoch)) return this.#claim(activation, onFenced)
     this.#loads.load({ type: type.name, shard, id }).then(
       stored => this.#loaded(activation, stored),
       (error: unknown) => activation.failActivation(error),
     )
   }
 
-  /** The store refused a commit: the shard must be claimed again before anything more is loaded from it. */
-  forgetClaim(type: string, shard: number): void {
-    const ofType = this.#claimed.get(type)
-    if (ofType !== undefined) ofType[shard] = 0
-  }
-
   /** No load before the claim is in the store: the former owner could still commit after it. */
   #claim(activation: Activation, onFenced: (activation: Activation) => void): void {
-    const { services, type, shard, epoch } = activation
-    this.#loads.claim({ type: type.name, shard, epoch, nonce: services.nonce }).then(
+    const { type, shard, epoch } = activation
+    this.#claims.claim(type.name, shard, epoch).then(
       result => {
         if (activation.phase !== 'activating') return
-        if (result.outcome === 'refused') return onFenced(activation)
-        let ofType = this.#claimed.get(type.name)
-        if (ofType === undefined) this.#claimed.set(type.name, (ofType = []))
-        ofType[shard] = epoch
+        // A newer claim of this host's own shuts out an older one: its calls find the shard's present epoch.
+        if (result.outcome === 'refused' || !this.#claims.has(type.name, shard, epoch)) return onFenced(activation)
         this.activate(activation, onFenced)
       },
       (error: unknown) => activation.failActivation(error),
@@ -92,7 +85,7 @@ export class Activator {
       if (migrated) fields.storedOtherwise(state.spilled)
       else fields.stored(state.spilled)
     }
-    activation.begin(instance, fields, stored?.version ?? 0)
+    activation.begin(instance, fields, stored?.version ?? 0, state?.tally)
     if (type.onActivate) this.#runOnActivate(activation, (instance as ActorHooks).onActivate!)
     else activation.open()
   }
@@ -100,7 +93,7 @@ export class Activator {
   #runOnActivate(activation: Activation, hook: NonNullable<ActorHooks['onActivate']>): void {
     const method: Method = { name: 'onActivate', readonly: false, stream: false, input: undefined, run: hook as unknown as Method['run'] }
     const call = new LocalCall(
-      { typeName: activation.type.name, id: activation.id, methodName: 'onActivate', args: [], timeoutMs: activation.type.turnTimeoutMs, parent: activation.broughtBy, reads: false },
+      { typeName: activation.type.name, id: activation.id, methodName: 'onActivate', args: [], timeoutMs: activation.type.turnTimeoutMs, parent: activation.broughtBy },
       () => activation.open(),
       error => this.#fail(activation, error),
     )

@@ -20,7 +20,9 @@ export interface RunningTurns {
   readonly readers: readonly Invocation[] | undefined
 }
 
-export const isReadonly = (call: Invocation): boolean => call.method === undefined || call.method.readonly
+/** A durable send is none: that it was applied must be stored. */
+export const isReadonly = (call: Invocation): boolean =>
+  call.method === undefined || (call.method.readonly && call.once?.delivery === undefined)
 
 /** True when `turn`, of the activation that `call` is for, waits for it. */
 const waitsFor = (turn: Invocation, call: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, call.typeName, call.id, turn.turn)

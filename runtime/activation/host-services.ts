@@ -5,11 +5,15 @@ import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ActorStore } from '../../stores/actor-store.ts'
 import type { GroupCommit } from '../../stores/group-commit.ts'
+import type { Delivery } from '../delivery/delivery.ts'
+import { SendReferences } from '../dispatch/send-references.ts'
+import type { ShardClaims } from '../dispatch/shard-claims.ts'
 import type { CallClock } from '../dispatch/call-clock.ts'
 import type { Activation } from './activation.ts'
 import type { ActivationServices, References } from './activation-services.ts'
 import type { Catalog } from './catalog.ts'
 import type { IdleCollector } from './idle-collector.ts'
+import type { TimerQueue } from './timers.ts'
 
 const HOOK_TIMEOUT_MS = 1000
 
@@ -28,13 +32,17 @@ interface Parts {
   readonly firstTurn: number
   readonly refs: References
   readonly reroute: (calls: readonly Invocation[]) => void
-  readonly forgetClaim: (type: string, shard: number) => void
+  readonly claims: ShardClaims
+  readonly delivery: Delivery
+  readonly timers: TimerQueue<Activation>
+  readonly wallMs: () => number
   /** A commit made under this epoch may still land. */
   readonly doubt: (type: string, shard: number, epoch: number) => void
 }
 
 export function hostServices(parts: Parts): ActivationServices {
-  const { catalog, callClock, log, idle } = parts
+  const { catalog, callClock, log, idle, claims, delivery } = parts
+  const sendRefs = new SendReferences()
   let lastTurn = parts.firstTurn
   return {
     hostId: parts.hostId,
@@ -46,6 +54,11 @@ export function hostServices(parts: Parts): ActivationServices {
     checkReadonly: parts.checkReadonly,
     maxPayloadBytes: parts.maxPayloadBytes,
     refs: parts.refs,
+    sendRefs,
+    wallMs: parts.wallMs,
+    timersOf: activation => parts.timers.timersOf(activation),
+    checkRoomForSend: activation => delivery.checkRoomForSend(activation),
+    stored: (activation, flushed) => delivery.stored(activation, flushed),
     idleTick: () => idle.tick,
     nextTurn: () => ++lastTurn,
     watch: call => callClock.watch(call),
@@ -56,8 +69,14 @@ export function hostServices(parts: Parts): ActivationServices {
       if (waiting.length > 0) parts.reroute(waiting)
     },
     commitFailed(activation, result) {
-      if (result === 'unknown') parts.doubt(activation.type.name, activation.shard, activation.epoch)
-      else parts.forgetClaim(activation.type.name, activation.shard)
+      const { type: { name: type }, shard } = activation
+      // What a late write has stored is not in memory any more.
+      if (result === 'late') return delivery.readAgain(type, shard)
+      if (result === 'unknown') parts.doubt(type, shard, activation.epoch)
+      else {
+        claims.forget(type, shard)
+        delivery.readAgain(type, shard)
+      }
       log.warn({ actor: activation.name, shard: activation.shard, epoch: activation.epoch, result }, 'commit was not stored; the activation ends')
     },
     hook: (activation, name, reason) => runHook(activation, parts, name, reason),

@@ -9,7 +9,7 @@ import { showKey } from '../../core/ids.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { CommitResult } from '../../stores/actor-store.ts'
 import type { Activation } from './activation.ts'
-import type { StorageBuffer } from './storage-buffer.ts'
+import type { EntryBuffer, EntrySavepoint } from './entry-buffer.ts'
 
 export interface Outcome {
   readonly threw: boolean
@@ -25,12 +25,27 @@ export interface Held {
 /** What a nested turn that throws goes back to. */
 export interface Savepoint {
   readonly fields: Fields
-  readonly storage: ReadonlyMap<string, Uint8Array | null> | undefined
+  readonly entries: EntrySavepoint | undefined
 }
 
 /** @throws STATE_NOT_STORABLE when the instance holds now what cannot be held */
-export const savepointOf = (instance: Actor, storage: StorageBuffer | undefined): Savepoint =>
-  ({ fields: Fields.savepoint(instance), storage: storage?.savepoint() })
+export const savepointOf = (instance: Actor, entries: EntryBuffer | undefined): Savepoint =>
+  ({ fields: Fields.savepoint(instance), entries: entries?.savepoint() })
+
+/** Gives a readonly turn's instance its held values again; true when it differed. */
+export function takeBack(fields: Fields, instance: Actor): boolean {
+  let changed = true
+  try {
+    changed = fields.differs(instance)
+  } catch {
+    // A value that cannot be stored: no state ever held it.
+  }
+  if (changed) fields.restore(instance)
+  return changed
+}
+
+export const readonlyViolation = (call: Invocation): TroupeError =>
+  new TroupeError('READONLY_VIOLATION', `${nameOf(call)} is declared readonly and changed the state; the change was taken back`)
 
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
@@ -50,6 +65,8 @@ export function runMethod(activation: Activation, call: Invocation, instance: Ac
  * @throws RESULT_NOT_ENCODABLE naming the path · RESULT_TOO_LARGE
  */
 export function takeResult(call: Invocation, value: unknown, maxBytes: number): unknown {
+  // Nobody reads what a durable send returns.
+  if (call.once?.delivery !== undefined) return undefined
   if (isPrimitive(value) && (typeof value !== 'string' || value.length * 3 <= maxBytes)) return value
   if (call.form === 'copy') return copy(value, 'result', 'RESULT_NOT_ENCODABLE')
   const bytes = encode(value, 'result', 'RESULT_NOT_ENCODABLE')

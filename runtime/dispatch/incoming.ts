@@ -8,7 +8,7 @@ import { isPrimitive } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
-import { cutError, flag, kind, packError, packResult, unpackArgs } from './messages.ts'
+import { cutError, flag, kind, packError, packResult, unpackArgs, unpackOnce } from './messages.ts'
 
 interface Stream extends AsyncIterableIterator<unknown> {
   /** Told when the stream ends while nobody asks for an item. */
@@ -158,7 +158,8 @@ export class Incoming {
     }
     const call = new PeerCall({
       typeName: message[2] as string, id: message[3] as string, methodName: message[4] as string, args, timeoutMs: message[6] as number,
-      parent: message[7] === null ? undefined : decodeChain(message[7]), reads: (flags & flag.reads) !== 0,
+      parent: message[7] === null ? undefined : decodeChain(message[7]), 
+      kind: (flags & flag.read) !== 0 ? 'read' : (flags & flag.manage) !== 0 ? 'manage' : 'method', once: unpackOnce(message[9]),
     }, served, id)
     this.#hooks.route(call, senderVersion, (flags & flag.untyped) !== 0)
     if (!call.settled) served.calls.set(id, call)

@@ -2,7 +2,7 @@
  * How a call begins on this host: it leaves through the output gate of the turn that makes it (P3), carries that turn's
  * chain, has at most the time that turn's caller has left, and ends when its signal is aborted.
  */
-import { LocalCall, turnScope, type Invocation, type OutputGate } from '../../actors/invocation.ts'
+import { LocalCall, Once, turnScope, type CallKind, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 
 /** What a call needs of its host. */
@@ -17,21 +17,22 @@ export interface Target {
   readonly id: string
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
+  readonly idempotencyKey?: string | undefined
 }
 
 /** Starts a call of `target`; resolves with what the method returned. `args` must already be the callee's. */
 export function startCall(port: CallPort, target: Target, methodName: string, args: readonly unknown[]): Promise<unknown> {
-  return new Promise((resolve, reject) => startWith(port, target, methodName, args, false, resolve, reject))
+  return new Promise((resolve, reject) => startWith(port, target, methodName, args, 'method', resolve, reject))
 }
 
 /** The same for whoever wants to know who answered, or to read state: `resolve` gets the call with the value. */
 export function startWith(
-  port: CallPort, target: Target, methodName: string, args: readonly unknown[], reads: boolean,
+  port: CallPort, target: Target, methodName: string, args: readonly unknown[], kind: CallKind,
   resolve: (value: unknown, call: Invocation) => void, reject: (error: unknown) => void,
 ): void {
   const { signal } = target
   if (signal === undefined) {
-    launch(port, target, methodName, args, reads, resolve, reject)
+    launch(port, target, methodName, args, kind, resolve, reject)
     return
   }
   let call: Invocation | undefined
@@ -39,7 +40,7 @@ export function startWith(
   const cancel = (): void => call?.abandon('CANCELLED', 'the caller gave up')
   const unbind = (): void => signal.removeEventListener('abort', cancel)
   signal.addEventListener('abort', cancel, { once: true })
-  call = launch(port, target, methodName, args, reads, (value, answered) => {
+  call = launch(port, target, methodName, args, kind, (value, answered) => {
     unbind()
     resolve(value, answered)
   }, error => {
@@ -50,14 +51,15 @@ export function startWith(
 }
 
 function launch(
-  port: CallPort, target: Target, methodName: string, args: readonly unknown[], reads: boolean,
+  port: CallPort, target: Target, methodName: string, args: readonly unknown[], kind: CallKind,
   resolve: (value: unknown, call: Invocation) => void, reject: (error: unknown) => void,
 ): Invocation {
   const scope = turnScope.getStore()
   const parent = scope !== undefined && scope.turnPhase === 'running' ? scope : undefined
   let { timeoutMs } = target
   if (parent !== undefined) timeoutMs = Math.min(timeoutMs, port.remainingMs(parent))
-  const call = new LocalCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, reads }, resolve, reject)
+  const once = target.idempotencyKey === undefined || kind !== 'method' ? undefined : new Once(target.idempotencyKey)
+  const call = new LocalCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, kind, once }, resolve, reject)
   if (target.signal?.aborted === true) call.abandon('CANCELLED', 'the caller had given up')
   else if (timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'no time was left for it')
   else if (scope?.gate === undefined) port.route(call)

@@ -5,11 +5,12 @@
  * made the value. Errors travel as data and are rebuilt by code.
  */
 import { ActorError, isActorError, rebuildActorError } from '../../actors/errors.ts'
+import { Once } from '../../actors/invocation.ts'
 import { decode, encode } from '../../core/codec.ts'
 import { errorCodes, messageOf, TroupeError, type ErrorCode, type Executed } from '../../core/errors.ts'
 
 export const kind = {
-  /** [1, callId, type, id, method, args, timeoutMs, chain, flags] */
+  /** [1, callId, type, id, method, args, timeoutMs, chain, flags], and for a call that takes effect once what `packOnce` makes */
   call: 1,
   /** [2, callId, result, epoch] */
   result: 2,
@@ -33,10 +34,22 @@ export const kind = {
 /** Bits of a call's flags. */
 export const flag = {
   /** Reads a field or storage key. */
-  reads: 1,
+  read: 1,
   /** The sender does not run the type: it took the id for the placement key, and the receiver may send it on once. */
   untyped: 2,
+  /** An operation on reminders and sends. */
+  manage: 4,
 } as const
+
+/** A key as it is; a delivery as [sender, number, previous or null]. */
+export const packOnce = ({ key, delivery }: Once): unknown => key ?? [delivery!.sender, delivery!.number, delivery!.previous ?? null]
+
+export function unpackOnce(packed: unknown): Once | undefined {
+  if (typeof packed === 'string') return new Once(packed)
+  if (!Array.isArray(packed)) return undefined
+  const [sender, number, previous] = packed as unknown[]
+  return new Once({ sender: String(sender), number: Number(number), previous: previous === null ? undefined : Number(previous) })
+}
 
 const isScalar = (value: unknown): boolean =>
   value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean' || (typeof value === 'string' && value.length < 4096)

@@ -6,7 +6,7 @@ import { encodeChain } from '../../actors/call-chain.ts'
 import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
-import { flag, kind, packArgs, unpackError, unpackResult } from './messages.ts'
+import { flag, kind, packArgs, packOnce, unpackError, unpackResult } from './messages.ts'
 import { RemoteStream } from './remote-stream.ts'
 
 interface OutgoingHooks {
@@ -60,10 +60,13 @@ export class Outgoing {
   /** False when the link takes no more: the call did not leave. @throws NOT_ENCODABLE · PAYLOAD_TOO_LARGE */
   send(link: PeerLink, call: Invocation, untyped: boolean): boolean {
     const id = ++this.#lastId
-    const flags = (call.reads ? flag.reads : 0) | (untyped ? flag.untyped : 0)
+    const flags = (call.kind === 'read' ? flag.read : call.kind === 'manage' ? flag.manage : 0) | (untyped ? flag.untyped : 0)
     const args = packArgs(call.args, this.#maxPayloadBytes)
     const leftMs = Math.ceil(this.#hooks.watch(call))
-    const message: Message = [kind.call, id, call.typeName, call.id, call.methodName, args, leftMs, encodeChain(call.parent), flags]
+    const chain = encodeChain(call.parent)
+    const message: Message = call.once === undefined
+      ? [kind.call, id, call.typeName, call.id, call.methodName, args, leftMs, chain, flags]
+      : [kind.call, id, call.typeName, call.id, call.methodName, args, leftMs, chain, flags, packOnce(call.once)]
     if (!link.send(message)) return false
     const awaited = this.#of(link)
     awaited.calls.set(id, call)
@@ -135,11 +138,16 @@ export class Outgoing {
       awaited.streams.get(id)?.end(error)
       return
     }
-    if (TroupeError.is(error, 'MOVED') && error.executed === 'no') {
-      // Proof that it did not run: only now may it be sent again (P6). A turn may fail with the MOVED of a call of its own.
-      call.turnPhase = 'waiting'
-      this.#hooks.onMoved(call, error)
-    } else call.fail(error)
+    // Proof that it did not run: only now may it be sent again (P6). A turn may fail with the MOVED of a call of its own.
+    if (TroupeError.is(error, 'MOVED') && error.executed === 'no') this.#again(call, error)
+    // With a key it may: it takes effect once, and a repeat gets the stored reply.
+    else if (call.once?.key !== undefined && TroupeError.is(error) && error.executed === 'unknown' && error.retryable) this.#again(call, error)
+    else call.fail(error)
+  }
+
+  #again(call: Invocation, error: TroupeError): void {
+    call.turnPhase = 'waiting'
+    this.#hooks.onMoved(call, error)
   }
 
   #take(awaited: Awaited, id: number): Invocation | undefined {
@@ -160,7 +168,9 @@ export class Outgoing {
     for (const call of awaited.calls.values()) {
       call.keeper = undefined
       this.#hooks.unwatch(call)
-      call.fail(lost('whether the call ran is not known'))
+      const error = lost('whether the call ran is not known')
+      if (call.once?.key === undefined) call.fail(error)
+      else this.#again(call, error)
     }
     for (const stream of [...awaited.streams.values()]) stream.end(lost('the stream is cut'))
     for (const answer of awaited.asks.values()) answer(undefined)

@@ -4,11 +4,14 @@
  */
 import type { ActorRef, CallOptions, RemoteRef } from '../../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../../actors/actor-type.ts'
+import { managementOf, type ActorManagement } from '../../actors/management.ts'
 import { copy, isPrimitive } from '../../core/codec.ts'
 import { durationMs } from '../../core/duration.ts'
+import { TroupeError } from '../../core/errors.ts'
 import { checkId, checkType } from '../../core/ids.ts'
 import type { References } from '../activation/activation-services.ts'
-import { startCall, type CallPort, type Target } from './launch.ts'
+import { keyProblem, MAX_KEY_BYTES } from '../activation/once-entries.ts'
+import { startCall, startWith, type CallPort, type Target } from './launch.ts'
 
 const copyArgs = (args: readonly unknown[]): readonly unknown[] => (args.every(isPrimitive) ? args : copy(args, 'args'))
 
@@ -84,6 +87,7 @@ export class HostReferences implements References {
       get: (_, name) => {
         // A reference must not look like a promise, or `await ref` would call the actor.
         if (typeof name !== 'string' || name === 'then') return undefined
+        if (name === 'manage') return managementFor(this.port, target)
         if (name === 'with') return (more: CallOptions) => this.byName(type, id, { ...options, ...more })
         return (...args: unknown[]) => callByName(this.port, target, name, args)
       },
@@ -103,8 +107,18 @@ function callByName(port: CallPort, target: Target, name: string, args: unknown[
 
 function targetOf(port: CallPort, typeName: string, id: string, options: CallOptions | undefined): Target {
   const timeoutMs = options?.timeout === undefined ? port.callTimeoutMs : durationMs(options.timeout, 'timeout')
-  return { typeName, id, timeoutMs, signal: options?.signal }
+  return { typeName, id, timeoutMs, signal: options?.signal, idempotencyKey: checkKey(options?.idempotencyKey) }
 }
+
+/** @throws BAD_OPTION */
+function checkKey(key: string | undefined): string | undefined {
+  const problem = key === undefined ? undefined : keyProblem(key)
+  if (problem !== undefined) throw new TroupeError('BAD_OPTION', `idempotencyKey ${problem}; use 1 to ${MAX_KEY_BYTES} bytes`)
+  return key
+}
+
+const managementFor = (port: CallPort, { typeName, id, timeoutMs, signal }: Target): ActorManagement => managementOf(
+  (operation, args) => new Promise((resolve, reject) => startWith(port, { typeName, id, timeoutMs, signal }, operation, copyArgs(args), 'manage', resolve, reject)))
 
 function makeRefClass(port: CallPort, type: ActorType): RefClass {
   class Ref {
@@ -114,7 +128,11 @@ function makeRefClass(port: CallPort, type: ActorType): RefClass {
     }
     with(options: CallOptions): Ref {
       const timeoutMs = options.timeout === undefined ? this.#target.timeoutMs : durationMs(options.timeout, 'timeout')
-      return new Ref({ ...this.#target, timeoutMs, signal: options.signal ?? this.#target.signal })
+      const { signal, idempotencyKey } = this.#target
+      return new Ref({ ...this.#target, timeoutMs, signal: options.signal ?? signal, idempotencyKey: checkKey(options.idempotencyKey) ?? idempotencyKey })
+    }
+    get manage(): ActorManagement {
+      return managementFor(port, this.#target)
     }
     static callOf(name: string): (this: Ref, ...args: unknown[]) => Promise<unknown> {
       return function (...args) {

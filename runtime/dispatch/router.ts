@@ -13,6 +13,8 @@ import { hash32, shardOf } from '../../core/ids.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Membership, Member, ShardOwner } from '../../placement/membership.ts'
 import type { Activation } from '../activation/activation.ts'
+import { managementMethod } from '../activation/management-methods.ts'
+import { fingerprintOf } from '../activation/once-entries.ts'
 import { isThenable } from '../activation/turn.ts'
 import type { Catalog } from '../activation/catalog.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -162,11 +164,15 @@ export class Router {
   }
 
   #deliver(activation: Activation, type: ActorType, call: Invocation): void {
-    if (!call.reads && call.method === undefined) {
-      const method = type.methods.get(call.methodName)
-      if (method === undefined) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
-      call.method = method
-      if (method.input !== undefined) return this.#validate(activation, call)
+    if (call.method === undefined && call.kind !== 'read') {
+      const method = call.kind === 'manage' ? undefined : type.methods.get(call.methodName)
+      try {
+        call.method = method ?? (call.kind === 'manage' ? managementMethod(call.methodName) : methodOf(type, call.methodName))
+        if (call.once?.key !== undefined) call.once.fingerprint ??= fingerprintOf(call.methodName, call.args)
+      } catch (error) {
+        return call.fail(error)
+      }
+      if (method?.input !== undefined) return this.#validate(activation, call)
     }
     activation.accept(call)
   }
@@ -206,7 +212,7 @@ export class Router {
 
   #begin(type: ActorType | undefined, index: number, owner: ShardOwner, call: Invocation): void {
     if (type === undefined) return this.#moved(call)
-    if (!call.reads && !type.methods.has(call.methodName)) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
+    if (call.kind === 'method' && !type.methods.has(call.methodName)) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
     const shard = this.#shards.get(type.name, index, owner)
     if (shard.phase === 'serving') {
       return this.#deliver(this.#options.activate(type, call.id, index, shard.epoch), type, call)
@@ -217,6 +223,7 @@ export class Router {
   }
 
   #forward(member: Member, call: Invocation, untyped: boolean): void {
+    if (call.kind === 'internal') return call.fail(this.#movedError(call))
     const link = this.#transport?.link(member.id)
     if (link !== undefined) return this.#send(link, member, call, untyped)
     if (this.#transport === undefined) return this.#moved(call)
@@ -243,6 +250,7 @@ export class Router {
 
   #noOwner(call: Invocation): void {
     const { table } = this.#options.membership
+    if (call.kind === 'internal') return call.fail(this.#movedError(call))
     if (table.version > 0 && !table.types.has(call.typeName)) {
       return call.fail(new TroupeError('UNKNOWN_TYPE', `did not find address for actor '${call.typeName}/${call.id}': no host of this cluster runs the type; it knows ${[...table.types].sort().slice(0, 20).join(', ') || 'none'}`))
     }
@@ -261,9 +269,13 @@ export class Router {
   }
 
   #moved(call: Invocation): void {
-    const error = new TroupeError('MOVED', `host ${this.#options.selfId} does not own ${call.typeName}/${call.id} at table version ${this.#options.membership.table.version}`)
+    const error = this.#movedError(call)
     if (call.form === 'encoded') call.fail(error)
     else this.#waitAndRetry(call, error)
+  }
+
+  #movedError(call: Invocation): TroupeError {
+    return new TroupeError('MOVED', `host ${this.#options.selfId} does not own ${call.typeName}/${call.id} at table version ${this.#options.membership.table.version}`)
   }
 
   #waitAndRetry(call: Invocation, problem: TroupeError): void {

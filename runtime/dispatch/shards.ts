@@ -38,6 +38,10 @@ interface ShardsOptions {
   readonly drainMs: (type: string) => number
   /** Calls that waited, or whose shard went away before they started: to be routed anew. */
   readonly reroute: (calls: readonly Invocation[]) => void
+  /** From now on activations may begin in the shard, under this epoch. */
+  readonly onServing: (type: string, index: number, epoch: number) => void
+  /** The shard is not served any more; `onServing` may come again. */
+  readonly onLost: (type: string, index: number) => void
 }
 
 /** Added to the drain time before a shard is served without its release. */
@@ -83,8 +87,11 @@ export class Shards {
     // One flush that fails may hold many commits of a shard: one higher epoch settles them all.
     if (shard?.phase !== 'serving' || shard.epoch !== epoch) return
     shard.epoch += DOUBT_STEP
+    this.#options.onLost(type, index)
     const others = this.#options.catalog.inShards(type, new Set([index])).filter(activation => activation.phase === 'active')
-    void this.drain(others, this.#options.drainMs(type))
+    void this.drain(others, this.#options.drainMs(type)).then(() => {
+      if (shard.phase === 'serving' && this.#owned.get(type)?.[index] === shard) this.#options.onServing(type, index, shard.epoch)
+    })
   }
 
   park(shard: Shard, call: Invocation): void {
@@ -114,6 +121,7 @@ export class Shards {
     const calls = shard.parked
     shard.parked = []
     this.#parked -= calls.length
+    this.#options.onServing(shard.type, shard.index, shard.epoch)
     if (calls.length > 0) this.#options.reroute(calls)
   }
 
@@ -132,7 +140,10 @@ export class Shards {
         const indexes = group.get(step.type)
         if (indexes === undefined) group.set(step.type, new Set([step.shard]))
         else indexes.add(step.shard)
-      } else if (has && step.after!.from !== undefined) this.get(step.type, step.shard, step.after!)
+      } else if (has) {
+        if (step.after!.from !== undefined || this.#owned.get(step.type)?.[step.shard] !== undefined) this.get(step.type, step.shard, step.after!)
+        else this.#options.onServing(step.type, step.shard, step.after!.epoch)
+      }
     }
     for (const [type, indexes] of renewed) this.#lose(type, indexes, false)
     for (const [type, indexes] of lost) this.#lose(type, indexes, true)
@@ -142,6 +153,7 @@ export class Shards {
     const ofType = this.#owned.get(type)
     const leaving: Shard[] = []
     for (const index of indexes) {
+      this.#options.onLost(type, index)
       const shard = ofType?.[index]
       if (shard === undefined) continue
       shard.phase = 'leaving'
@@ -154,9 +166,20 @@ export class Shards {
     void this.drain(this.#options.catalog.inShards(type, indexes), this.#options.drainMs(type)).then(() => {
       for (const shard of leaving) if (ofType?.[shard.index] === shard) ofType[shard.index] = undefined
       // One that came back meanwhile waited for this end.
-      for (const index of indexes) this.#arrived(type, index, 'drain')
+      for (const index of indexes) {
+        this.#arrived(type, index, 'drain')
+        if (!release) this.#serveRenewed(type, index)
+      }
       if (release) this.#options.membership.released([...indexes].map(shard => ({ type, shard })))
     })
+  }
+
+  /** The same host under a new epoch; nobody has asked for the shard meanwhile. */
+  #serveRenewed(type: string, index: number): void {
+    const owner = this.#options.membership.table.owner(type, index)
+    if (owner?.member.id !== this.#options.selfId || this.#owned.get(type)?.[index] !== undefined) return
+    if (owner.from === undefined) this.#options.onServing(type, index, owner.epoch)
+    else this.get(type, index, owner)
   }
 
   /** Lets these activations end, for `deadlineMs` at most; then they are ended. */

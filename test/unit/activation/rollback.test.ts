@@ -226,7 +226,7 @@ describe('what reaches the store', () => {
     await actor.set(new Uint8Array(7000))
     await actor.set(1)
     expect([0, 1, 2, 3, 4].map(entriesOf)).toEqual([undefined, [['f:large', 'bytes']], undefined, [['f:large', 'bytes']], [['f:large', null]]])
-    expect(stores.actors.writes[2]!.head.length).toBeLessThan(100)
+    expect(stores.actors.writes[2]!.head!.length).toBeLessThan(100)
   })
 
   it('is all there after a restart; #private fields are not', async () => {

@@ -1,6 +1,6 @@
 // P2 in its smallest form: what changed, how it is taken back, what is written of it, how it is read again.
 import { describe, expect, it } from 'vitest'
-import { adopt, fieldEntry, Fields, readHead, SPILL_BYTES } from '../../../actors/fields.ts'
+import { adopt, fieldEntry, Fields, noEntries, readHead, SPILL_BYTES } from '../../../actors/fields.ts'
 import { decode, encode } from '../../../core/codec.ts'
 
 type Any = Record<string, any>
@@ -218,7 +218,7 @@ describe('stored state', () => {
   })
 
   it('newer than the code is STATE_TOO_NEW, and names both versions', () => {
-    const state = { shapeVersion: 3, values: {}, spilled: [] }
+    const state = { shapeVersion: 3, values: {}, spilled: [], tally: noEntries }
     expect(() => adopt({}, state, 2, undefined, 'Account/a')).toThrow(expect.objectContaining({ code: 'STATE_TOO_NEW', message: expect.stringMatching(/Account\/a.*3.*2/) }))
   })
 
@@ -230,7 +230,7 @@ describe('stored state', () => {
     ['returns a list', () => [1], /plain object/],
     ['returns a promise', async () => ({ a: 1 }), /promise/],
   ])('of an older version fails the activation when migrate %s', (_, migrate, text) => {
-    expect(() => adopt({}, { shapeVersion: 1, values: {}, spilled: [] }, 2, migrate, 'Account/a'))
+    expect(() => adopt({}, { shapeVersion: 1, values: {}, spilled: [], tally: noEntries }, 2, migrate, 'Account/a'))
       .toThrow(expect.objectContaining({ code: 'ACTIVATION_FAILED', message: expect.stringMatching(text) }))
   })
 })

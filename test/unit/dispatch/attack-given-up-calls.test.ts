@@ -7,7 +7,7 @@ import { CallClock } from '../../../runtime/dispatch/call-clock.ts'
 
 const HOUR = 3_600_000
 const aCall = (): LocalCall => new LocalCall(
-  { typeName: 'T', id: 'a', methodName: 'm', args: [new Uint8Array(1024)], timeoutMs: HOUR, parent: undefined, reads: false }, () => undefined, () => undefined,
+  { typeName: 'T', id: 'a', methodName: 'm', args: [new Uint8Array(1024)], timeoutMs: HOUR, parent: undefined }, () => undefined, () => undefined,
 )
 
 describe('the deadline wheel', () => {

@@ -10,7 +10,7 @@ import { Shards } from '../../../runtime/dispatch/shards.ts'
 
 const member = (id: string): Member => ({ id, incarnation: `i-${id}`, address: '', http: '', types: ['T'], weight: 1, leaving: false })
 const owner = (id: string, epoch: number, from?: string): ShardOwner => ({ member: member(id), epoch, from })
-const aCall = (): Invocation => new LocalCall({ typeName: 'T', id: 'x', methodName: 'm', args: [], timeoutMs: 1, parent: undefined, reads: false }, () => {}, () => {})
+const aCall = (): Invocation => new LocalCall({ typeName: 'T', id: 'x', methodName: 'm', args: [], timeoutMs: 1, parent: undefined }, () => {}, () => {})
 
 function setUp() {
   const clock = new ManualClock()
@@ -18,6 +18,7 @@ function setUp() {
   const releases: number[] = []
   const rerouted: Invocation[] = []
   const membership = {
+    table: { owner: () => undefined },
     onChange: (listener: typeof follow) => { follow = listener },
     released: (shards: readonly { shard: number }[]) => releases.push(...shards.map(s => s.shard)),
   } as unknown as Membership
@@ -29,6 +30,7 @@ function setUp() {
   catalog.add(activation)
   const shards = new Shards({
     selfId: 'me', membership, catalog, clock, log: silentLogger, drainMs: () => 2000, reroute: calls => rerouted.push(...calls),
+    onServing: () => undefined, onLost: () => undefined,
   })
   let version = 1
   const change = (before: ShardOwner | undefined, after: ShardOwner | undefined): void =>

@@ -1,0 +1,95 @@
+/** `ctx.storage`: keys of the actor, in the buffer of changes or in the store. Expired keys are gone for readers at once. */
+import type { ActorStorage, StorageListOptions, StoragePutOptions } from '../../actors/actor-context.ts'
+import { durationMs } from '../../core/duration.ts'
+import { TroupeError } from '../../core/errors.ts'
+import { nameProblem } from '../../core/ids.ts'
+import type { Activation } from './activation.ts'
+import { listEntries, readEntry } from './entry-pages.ts'
+import { presentTurn, writableTurn } from './present-turn.ts'
+import { decodeStored, encodeStored, expiryOf } from './stored-value.ts'
+
+const PREFIX = 's:'
+const MAX_KEY_BYTES = 256
+const MAX_LIST = 1000
+
+/** The store's entry of a storage key. */
+export const storageEntry = (key: string): string => PREFIX + key
+/** True for the entry of a storage key. */
+export const isStorageEntry = (name: string): boolean => name.startsWith(PREFIX)
+
+export class ActivationStorage implements ActorStorage {
+  readonly #activation: Activation
+
+  constructor(activation: Activation) {
+    this.#activation = activation
+  }
+
+  async get<T>(key: string): Promise<T | undefined> {
+    checkKey(key)
+    presentTurn(this.#activation, 'ctx.storage.get')
+    const bytes = await readEntry(this.#activation, storageEntry(key))
+    return bytes === undefined || this.#expired(bytes) ? undefined : decodeStored(bytes, key) as T
+  }
+
+  async put(key: string, value: unknown, options: StoragePutOptions = {}): Promise<void> {
+    checkKey(key)
+    const activation = this.#activation
+    writableTurn(activation, 'ctx.storage.put')
+    const expiresAt = options.ttl === undefined ? undefined : activation.services.wallMs() + ttlMs(options.ttl)
+    const what = `storage key ${JSON.stringify(key)}`
+    const bytes = encodeStored(value, what, expiresAt)
+    const { maxPayloadBytes } = activation.services
+    if (bytes.length > maxPayloadBytes) {
+      throw new TroupeError('STATE_NOT_STORABLE', `${what} takes ${bytes.length} bytes, ${maxPayloadBytes} may be stored; split it`)
+    }
+    const { entries } = activation
+    if (expiresAt !== undefined) {
+      entries.write([storageEntry(key), bytes, Math.ceil(expiresAt)])
+      if (!entries.tally.expiring) entries.retally({ expiring: true })
+    } else entries.write(this.#lasting(key, bytes))
+  }
+
+  async delete(key: string): Promise<void> {
+    checkKey(key)
+    writableTurn(this.#activation, 'ctx.storage.delete')
+    this.#activation.entries.write(this.#lasting(key, null))
+  }
+
+  async list<T>(options: StorageListOptions = {}): Promise<Map<string, T>> {
+    const { prefix = '', after, limit = MAX_LIST } = options
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIST) {
+      throw new TroupeError('BAD_OPTION', `ctx.storage.list: limit must be 1 to ${MAX_LIST}, not ${String(limit)}`)
+    }
+    presentTurn(this.#activation, 'ctx.storage.list')
+    const found = await listEntries(this.#activation, {
+      prefix: storageEntry(prefix), after: after === undefined ? undefined : storageEntry(after), limit, keep: ([, value]) => !this.#expired(value),
+    })
+    return new Map(found.map(([name, value]) => {
+      const key = name.slice(PREFIX.length)
+      return [key, decodeStored(value, key) as T]
+    }))
+  }
+
+  #expired(bytes: Uint8Array): boolean {
+    const at = expiryOf(bytes)
+    return at !== undefined && at <= this.#activation.services.wallMs()
+  }
+
+  /** A key without an end. Only an actor that ever gave one an end can have one to take away. */
+  #lasting(key: string, value: Uint8Array | null): readonly [string, Uint8Array | null, null?] {
+    return this.#activation.entries.tally.expiring ? [storageEntry(key), value, null] : [storageEntry(key), value]
+  }
+}
+
+function ttlMs(ttl: number | string): number {
+  const ms = durationMs(ttl, 'ttl')
+  if (ms >= 1 && ms <= MAX_TTL_MS) return ms
+  throw new TroupeError('BAD_OPTION', `ttl: ${JSON.stringify(ttl)} must be at least 1 ms and at most a hundred years`)
+}
+
+const MAX_TTL_MS = 100 * 366 * 24 * 60 * 60_000
+
+function checkKey(key: unknown): void {
+  if (typeof key === 'string' && key.length > 0 && Buffer.byteLength(key) <= MAX_KEY_BYTES && key.isWellFormed()) return
+  throw new TroupeError('BAD_REQUEST', `storage keys are strings of 1 to ${MAX_KEY_BYTES} bytes`, { data: { problem: nameProblem(key, MAX_KEY_BYTES) } })
+}

@@ -1,0 +1,123 @@
+/**
+ * Entries that an activation changed and the store does not hold yet (storage keys, reminders, sends, replies), in three
+ * layers: of the running turn, of completed turns that wait for a flush, of the flush in flight. A read sees the newest; a
+ * rollback drops the first. The tally in the head goes with them. Pure.
+ */
+import { noEntries, type EntryTally } from '../../actors/fields.ts'
+import type { EntryChange } from '../../stores/actor-store.ts'
+import type { Send } from '../delivery/send-row.ts'
+
+type Layer = Map<string, EntryChange>
+
+/** What a flush has made durable. */
+export interface Flushed {
+  readonly entries: ReadonlyMap<string, EntryChange>
+  /** Sends among them, in the order in which they were made. */
+  readonly sends: readonly Send[] | undefined
+}
+
+export interface EntrySavepoint {
+  readonly entries: ReadonlyMap<string, EntryChange> | undefined
+  readonly tally: EntryTally | undefined
+  readonly sends: readonly Send[] | undefined
+}
+
+export class EntryBuffer {
+  #turn: Layer | undefined
+  #queued: Layer | undefined
+  #inFlight: Layer | undefined
+  #turnTally: EntryTally | undefined
+  #tally: EntryTally
+  #turnSends: Send[] | undefined
+  #queuedSends: Send[] | undefined
+  #sendsInFlight: Send[] | undefined
+
+  constructor(tally: EntryTally = noEntries) {
+    this.#tally = tally
+  }
+
+  /** The newest change; undefined when the store knows best. */
+  find(name: string): EntryChange | undefined {
+    return this.#turn?.get(name) ?? this.#queued?.get(name) ?? this.#inFlight?.get(name)
+  }
+
+  /** True when the running turn has changed the entry. */
+  changedByTurn(name: string): boolean {
+    return this.#turn?.has(name) === true
+  }
+
+  write(change: EntryChange): void {
+    (this.#turn ??= new Map()).set(change[0], change)
+  }
+
+  /** As the running turn sees it. */
+  get tally(): EntryTally {
+    return this.#turnTally ?? this.#tally
+  }
+
+  /** Takes effect with the turn. */
+  retally(part: Partial<EntryTally>): void {
+    this.#turnTally = { ...this.tally, ...part }
+  }
+
+  /** The turn sends; the row is written beside. */
+  addSend(send: Send): void {
+    (this.#turnSends ??= []).push(send)
+  }
+
+  /** Sends that no flush has taken to the store yet. */
+  get unsent(): number {
+    return (this.#turnSends?.length ?? 0) + (this.#queuedSends?.length ?? 0) + (this.#sendsInFlight?.length ?? 0)
+  }
+
+  /** Entries with a prefix that any layer changed, with the newest change. */
+  changed(prefix: string): Layer {
+    const all: Layer = new Map()
+    for (const layer of [this.#inFlight, this.#queued, this.#turn]) {
+      if (layer !== undefined) for (const [name, change] of layer) if (name.startsWith(prefix)) all.set(name, change)
+    }
+    return all
+  }
+
+  /** What the running turn changed so far: to come back to with `rollback`. */
+  savepoint(): EntrySavepoint | undefined {
+    if (this.#turn === undefined && this.#turnTally === undefined) return undefined
+    return { entries: this.#turn && new Map(this.#turn), tally: this.#turnTally, sends: this.#turnSends?.slice() }
+  }
+
+  rollback(savepoint?: EntrySavepoint): void {
+    this.#turn = savepoint?.entries && new Map(savepoint.entries)
+    this.#turnTally = savepoint?.tally
+    this.#turnSends = savepoint?.sends?.slice()
+  }
+
+  /** The turn is complete: true when it changed anything. */
+  complete(): boolean {
+    if (this.#turn === undefined) return false
+    if (this.#queued === undefined) this.#queued = this.#turn
+    else for (const [name, change] of this.#turn) this.#queued.set(name, change)
+    if (this.#turnSends !== undefined) {
+      if (this.#queuedSends === undefined) this.#queuedSends = this.#turnSends
+      else this.#queuedSends.push(...this.#turnSends)
+    }
+    this.#tally = this.tally
+    this.#turn = this.#turnTally = this.#turnSends = undefined
+    return true
+  }
+
+  /** A flush begins: what it has to write. The tally belongs into the head. */
+  take(): { readonly changes: IterableIterator<EntryChange> | undefined; readonly tally: EntryTally } {
+    this.#inFlight = this.#queued
+    this.#sendsInFlight = this.#queuedSends
+    this.#queued = this.#queuedSends = undefined
+    return { changes: this.#inFlight?.values(), tally: this.#tally }
+  }
+
+  /** The flush is durable. */
+  flushed(): Flushed | undefined {
+    const entries = this.#inFlight
+    const sends = this.#sendsInFlight
+    this.#inFlight = this.#sendsInFlight = undefined
+    return entries && { entries, sends }
+  }
+}

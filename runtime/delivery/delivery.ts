@@ -1,0 +1,91 @@
+/**
+ * Durable time and delivery of one host, put together: the scheduler of due rows, the outbox of sends, and the reading of the
+ * shards that the host owns. What activations commit comes in by `stored`; what falls due goes out as turns and calls.
+ */
+import type { ActorType } from '../../actors/actor-type.ts'
+import type { Invocation } from '../../actors/invocation.ts'
+import type { Clock } from '../../core/clock.ts'
+import { TroupeError } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { Random } from '../../core/random.ts'
+import { DueScheduler } from '../../reminders/due-scheduler.ts'
+import type { ActorStore } from '../../stores/actor-store.ts'
+import type { GroupCommit } from '../../stores/group-commit.ts'
+import type { Activation } from '../activation/activation.ts'
+import type { Flushed } from '../activation/entry-buffer.ts'
+import type { ShardClaims } from '../dispatch/shard-claims.ts'
+import { DueRows } from './due-rows.ts'
+import { Outbox } from './outbox.ts'
+import { OwnedShards } from './owned-shards.ts'
+import { deliverSend } from './send-delivery.ts'
+
+interface DeliveryOptions {
+  readonly types: ReadonlyMap<string, ActorType>
+  readonly store: ActorStore
+  readonly commits: GroupCommit
+  readonly claims: ShardClaims
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** How long one delivery of a send may take. */
+  readonly callTimeoutMs: number
+  readonly route: (call: Invocation) => void
+}
+
+/** Undelivered sends of one actor, and of all actors of a host. */
+const MAX_SENDS_ACTOR = 10_000
+const MAX_SENDS_HOST = 200_000
+
+export class Delivery {
+  readonly #scheduler: DueScheduler
+  readonly #outbox: Outbox
+  readonly #owned: OwnedShards
+
+  constructor({ types, store, commits, claims, clock, random, log, callTimeoutMs, route }: DeliveryOptions) {
+    const rows = new DueRows({ types, clock, log, route, current: (shard, row) => this.#scheduler.current(shard, row) })
+    this.#scheduler = new DueScheduler({ clock, log, load: queries => store.due(queries), fire: (shard, row) => rows.fire(shard, row) })
+    this.#outbox = new Outbox({
+      clock, random, log, commits, claim: shard => claims.of(shard),
+      deliver: (sender, send, previous) => deliverSend(route, callTimeoutMs, sender, send, previous),
+    })
+    this.#owned = new OwnedShards({ claims, store, scheduler: this.#scheduler, outbox: this.#outbox, clock, log })
+  }
+
+  serve(type: string, shard: number, epoch: number): void {
+    this.#owned.serve(type, shard, epoch)
+  }
+
+  lose(type: string, shard: number): void {
+    this.#owned.lose(type, shard)
+  }
+
+  readAgain(type: string, shard: number): void {
+    this.#owned.readAgain(type, shard)
+  }
+
+  stored(activation: Activation, flushed: Flushed): void {
+    this.#owned.stored(activation.address, flushed)
+  }
+
+  /** @throws QUOTA_EXCEEDED */
+  checkRoomForSend(activation: Activation): void {
+    const ofActor = this.#outbox.pendingOf(activation.address) + activation.entries.unsent
+    if (ofActor >= MAX_SENDS_ACTOR) {
+      throw new TroupeError('QUOTA_EXCEEDED', `${activation.name}: ${ofActor} of its sends are not delivered yet, it may have ${MAX_SENDS_ACTOR}; see troupe sends ${activation.name}`, { retryAfterMs: 1000 })
+    }
+    if (this.#outbox.size >= MAX_SENDS_HOST) {
+      throw new TroupeError('QUOTA_EXCEEDED', `${activation.name}: ${this.#outbox.size} sends of this host are not delivered yet, more are not taken; send later`, { retryAfterMs: 1000 })
+    }
+  }
+
+  stats(): { reminders: ReturnType<DueScheduler['stats']>; sends: ReturnType<Outbox['stats']> } {
+    return { reminders: this.#scheduler.stats(), sends: this.#outbox.stats() }
+  }
+
+  /** Nothing new begins; what is under way ends by itself. */
+  close(): void {
+    this.#owned.close()
+    this.#scheduler.close()
+    this.#outbox.close()
+  }
+}
