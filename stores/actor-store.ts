@@ -120,7 +120,11 @@ export interface DueQuery extends ShardKey {
 export interface DuePage {
   /** In order. */
   readonly rows: readonly DueRow[]
-  /** Due time of the first row that follows the last one, whatever `until` says; undefined when none does. */
+  /**
+   * Due time of the first row that follows the last one, whatever `until` says; undefined when none does. Beyond `until` a
+   * store may stop looking after many rows of other shards: then it is the time up to which it has looked, which is after
+   * `until` and no later than that row's.
+   */
   readonly next: number | undefined
 }
 

@@ -57,18 +57,28 @@ export function actorKey(actor: ActorAddress): Buffer {
 export const idOfActorKey = (key: Buffer, typeLength: number): string => key.toString('utf8', typeLength)
 
 /** What all entry keys of an actor begin with. */
-export function entryPrefix(actor: ActorAddress): Buffer {
-  const id = Buffer.from(actor.id)
-  const length = Buffer.allocUnsafe(2)
-  length.writeUInt16BE(id.length)
-  return Buffer.concat([typeKey(actor.type), length, id])
+export function entryPrefix({ type, id }: ActorAddress): Buffer {
+  const key = Buffer.allocUnsafe(4 + 3 * (type.length + id.length))
+  const typeBytes = key.write(type, 2)
+  key.writeUInt16BE(typeBytes)
+  const idBytes = key.write(id, 4 + typeBytes)
+  key.writeUInt16BE(idBytes, 2 + typeBytes)
+  return key.subarray(0, 4 + typeBytes + idBytes)
 }
 
-export const entryKey = (prefix: Buffer, name: string): Buffer => Buffer.concat([prefix, Buffer.from(name)])
+export function entryKey(prefix: Buffer, name: string): Buffer {
+  const key = Buffer.allocUnsafe(prefix.length + 3 * name.length)
+  prefix.copy(key)
+  return key.subarray(0, prefix.length + key.write(name, prefix.length))
+}
 
 /** What the due keys of the shard's group begin with. */
-export function dueGroupKey(key: ShardKey): Buffer {
-  return Buffer.concat([typeKey(key.type), Buffer.from([key.shard % DUE_GROUPS])])
+export function dueGroupKey({ type, shard }: ShardKey): Buffer {
+  const key = Buffer.allocUnsafe(3 + 3 * type.length)
+  const typeBytes = key.write(type, 2)
+  key.writeUInt16BE(typeBytes)
+  key[2 + typeBytes] = shard % DUE_GROUPS
+  return key.subarray(0, 3 + typeBytes)
 }
 
 /** The first key after all due keys of a group: no double that is not negative begins with 0x80. */
