@@ -25,13 +25,19 @@ export function fromDaprFields(fields: { dueTime?: unknown; period?: unknown; tt
   const ttl = textOf(fields.ttl, 'ttl')
   const due = dueTime === undefined ? undefined : Math.max(now, momentOf(dueTime, 'dueTime', now))
   if (period === undefined) {
-    if (due === undefined) throw badSchedule('dueTime', fields.dueTime, "and period are both absent: job must have either a due time or a schedule; write dueTime: '1s'")
-    if (ttl !== undefined) throw badSchedule('ttl', ttl, "has no period: job must have a schedule to have a ttl; write period: '1m', or leave out ttl")
+    if (due === undefined) {
+      throw badSchedule('dueTime', fields.dueTime, "and period are both absent: job must have either a due time or a schedule; write dueTime: '1s'")
+    }
+    if (ttl !== undefined) {
+      throw badSchedule('ttl', ttl, "has no period: job must have a schedule to have a ttl; write period: '1m', or leave out ttl")
+    }
     return { at: new Date(due) }
   }
   const { period: length, times } = splitRepeats(period, 'period')
   const { months, days, ms, whole } = parsePeriod(length.replace(/^@every\s+/, ''), 'period')
-  if (months === 0 && days === 0 && (ms === 0 || ms === 1 && !whole)) throw badSchedule('period', period, "is shorter than a millisecond; write '1ms' or more")
+  if (months === 0 && days === 0 && (ms === 0 || ms === 1 && !whole)) {
+    throw badSchedule('period', period, "is shorter than a millisecond; write '1ms' or more")
+  }
   const first = due ?? addPeriod(now, { months, days, ms }, 1, zoneOf('UTC'))
   const until = ttl === undefined ? undefined : momentOf(ttl, 'ttl', due ?? now)
   if (until !== undefined && until <= now) throw badSchedule('ttl', ttl, 'has expired already; write a later time')
@@ -46,7 +52,9 @@ export function fromDaprFields(fields: { dueTime?: unknown; period?: unknown; tt
 
 function textOf(given: unknown, field: string): string | undefined {
   if (given === undefined || given === null || given === '') return undefined
-  if (typeof given !== 'string') throw badSchedule(field, given, "is no text; write a duration ('10s', 'PT10S') or an instant ('2026-03-01T09:00:00Z')")
+  if (typeof given !== 'string') {
+    throw badSchedule(field, given, "is no text; write a duration ('10s', 'PT10S') or an instant ('2026-03-01T09:00:00Z')")
+  }
   return given
 }
 

@@ -12,8 +12,10 @@ const EXAMPLE = "write RFC 3339 with an offset, as '2026-03-01T09:00:00+01:00'"
 export const looksLikeInstant = (text: string): boolean => text.includes(':') || /^[+-]?\d+-/.test(text)
 
 /** 1 to 12 → days. */
-export const daysInMonth = (year: number, month: number): number =>
-  month === 2 ? (year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
+export function daysInMonth(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
+}
 
 /**
  * Milliseconds since the epoch. Digits below the millisecond are rounded up: never early.
@@ -26,7 +28,8 @@ export function parseInstant(text: string, field: string): number {
     if (/^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$/.test(text)) throw badSchedule(field, text, `has no offset; ${EXAMPLE}`)
     throw badSchedule(field, text, `is no instant; ${EXAMPLE}`)
   }
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [number, number, number, number, number, number]
+  type Six = [number, number, number, number, number, number]
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as Six
   const wrong = (problem: string): Error => badSchedule(field, text, `${problem}; ${EXAMPLE}`)
   if (month < 1 || month > 12) throw wrong(`has month ${month}, there are 12`)
   if (day < 1 || day > daysInMonth(year, month)) throw wrong(`has a day that does not exist: month ${month} of ${year} has ${daysInMonth(year, month)}`)

@@ -51,7 +51,9 @@ export function readFields<K extends string>(
 export function readInstant(given: unknown, field: string): number {
   if (typeof given === 'string') return parseInstant(given, field)
   const at = isDate(given) ? Date.prototype.getTime.call(given) : given
-  if (typeof at !== 'number') throw badSchedule(field, given, "is no instant; give a Date, RFC 3339 text ('2026-03-01T09:00:00Z') or milliseconds since 1970")
+  if (typeof at !== 'number') {
+    throw badSchedule(field, given, "is no instant; give a Date, RFC 3339 text ('2026-03-01T09:00:00Z') or milliseconds since 1970")
+  }
   if (isDate(given) && Number.isNaN(at)) throw badSchedule(field, at, 'is an invalid Date; give one that exists')
   return checkInstant(at, at, field)
 }
@@ -63,7 +65,9 @@ export function readPeriod(given: unknown, field: string): StoredPeriod {
     if (!whole) throw badSchedule(field, given, "has a fraction of a millisecond; write whole milliseconds, as '2ms'")
     return { months, days, ms }
   }
-  if (typeof given !== 'number') throw badSchedule(field, given, "is no length of time; write '1h30m', 'PT30S', 'P1D' or a number of milliseconds")
+  if (typeof given !== 'number') {
+    throw badSchedule(field, given, "is no length of time; write '1h30m', 'PT30S', 'P1D' or a number of milliseconds")
+  }
   if (!Number.isFinite(given)) throw badSchedule(field, given, 'is no length of time; write a finite number of milliseconds')
   if (given < 0) throw badSchedule(field, given, 'is negative; a length of time is 0 or more')
   if (!Number.isInteger(given)) throw badSchedule(field, given, 'has a fraction of a millisecond; write whole milliseconds')

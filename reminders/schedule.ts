@@ -19,9 +19,15 @@ export { countDue, nextDue } from './next-due.ts'
 /** As stored: plain, absolute, survives the codec. Instants are milliseconds since the epoch; `until` is the last instant allowed. */
 export type Schedule =
   | { readonly kind: 'once'; readonly at: number }
-  | { readonly kind: 'every'; readonly first: number; readonly period: StoredPeriod; readonly times?: number; readonly until?: number; readonly tz?: string }
+  | {
+    readonly kind: 'every'; readonly first: number; readonly period: StoredPeriod
+    readonly times?: number; readonly until?: number; readonly tz?: string
+  }
   /** Occurrences lie strictly after `from`, the time at which it was set. */
-  | { readonly kind: 'cron'; readonly cron: string; readonly tz: string; readonly from: number; readonly times?: number; readonly until?: number }
+  | {
+    readonly kind: 'cron'; readonly cron: string; readonly tz: string; readonly from: number
+    readonly times?: number; readonly until?: number
+  }
 
 /** Years are months, weeks are days; months and days are those of the calendar, `ms` is exact. */
 export interface StoredPeriod { readonly months: number; readonly days: number; readonly ms: number }
