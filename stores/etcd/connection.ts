@@ -53,7 +53,8 @@ export class EtcdConnection {
     const deadlineMs = this.#clock.monotonicMs() + this.#openTimeoutMs
     for (;;) {
       try {
-        await probe(this.#caller(deadlineMs))
+        // The last try is no shorter than others: a reason that it had no time to find out helps nobody.
+        await probe(this.#caller(Math.max(deadlineMs, this.#clock.monotonicMs() + LEAST_ATTEMPT_MS)))
         return
       } catch (error) {
         const gaveUp = this.#clock.monotonicMs() + OPEN_AGAIN_MS >= deadlineMs

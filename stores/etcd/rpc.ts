@@ -4,6 +4,7 @@
  * A call is sent once: no retries of the channel. After a failure of the connection the next call makes a new one, since a
  * channel whose peer fell silent would keep the dead connection for minutes, and one that was refused would wait in its back-off.
  */
+import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import {
   Client, credentials, loadPackageDefinition, Metadata, status,
@@ -103,7 +104,8 @@ export class EtcdEndpoint {
 
   constructor(address: string, tls: boolean, clock: Clock, method: (method: Method) => MethodDefinition) {
     this.address = address
-    this.#credentials = tls ? credentials.createSsl() : credentials.createInsecure()
+    // Node's own list of authorities, NODE_EXTRA_CA_CERTS included, as for every other connection of this process.
+    this.#credentials = tls ? credentials.createFromSecureContext(createSecureContext()) : credentials.createInsecure()
     this.#clock = clock
     this.#method = method
   }
