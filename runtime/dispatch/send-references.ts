@@ -92,7 +92,7 @@ function makeSendRefClass(type: ActorType): SendRefClass {
 function targetOf(typeName: string, id: string, options: SendOptions | undefined): SendTarget {
   if (options === undefined) return { typeName, id, attempts: DEFAULT_ATTEMPTS, backoffMs: DEFAULT_BACKOFF_MS }
   onlyKeys(options, ['retry'], 'send options')
-  const retry = options.retry ?? {}
+  const retry = options.retry === undefined ? {} : options.retry
   onlyKeys(retry, ['attempts', 'backoff'], 'send options.retry')
   const { attempts = DEFAULT_ATTEMPTS, backoff = DEFAULT_BACKOFF_MS } = retry
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > MAX_ATTEMPTS) {
