@@ -6,7 +6,7 @@ import { EtcdClusterStore } from '../../stores/etcd/cluster-store.ts'
 import { EtcdConnection, type Call, type EtcdConnectionOptions } from '../../stores/etcd/connection.ts'
 import { EtcdKeys, found, list, put } from '../../stores/etcd/rows.ts'
 import { openClusterStore } from '../../stores/open-store.ts'
-import { startEtcd, type EtcdServer } from '../servers/etcd.ts'
+import { startEtcd, startEtcdCluster, type EtcdServer } from '../servers/etcd.ts'
 import { freePort } from '../servers/processes.ts'
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts'
 
@@ -275,3 +275,24 @@ test('user and password: wrong ones are told at once and never shown, right ones
   await etcd.restart()
   expect(await eventually(() => store.campaign(candidate('a')))).toMatchObject({ nonce: 'a', term: 1 })
 })
+
+test('three members, of which each in turn freezes or dies: the leader keeps its row and its term', async () => {
+  const cluster = await startEtcdCluster()
+  onTestFinished(() => cluster.stop())
+  const [a, b] = [await storeOn(cluster.url), await storeOn(cluster.url)]
+  await a.campaign(candidate('a', 20_000))
+  let version = 0
+  for (const [index, member] of cluster.members.entries()) {
+    if (index === 1) await member.kill()
+    else member.freeze()
+    // Up to a second or two while the others choose who leads among them.
+    expect(await eventually(() => a.campaign(candidate('a', 20_000)))).toMatchObject({ nonce: 'a', term: 1 })
+    expect(await eventually(() => a.saveTable(table(1, ++version)))).toBe('ok')
+    expect(await eventually(() => b.campaign(candidate('b')))).toMatchObject({ nonce: 'a', term: 1 })
+    if (index === 1) await member.restart()
+    else member.thaw()
+  }
+  expect(await eventually(() => b.loadTable())).toEqual(table(1, version))
+  await eventually(() => a.resign('a'))
+  expect(await eventually(() => b.campaign(candidate('b')))).toMatchObject({ nonce: 'b', term: 2 })
+}, 60_000)

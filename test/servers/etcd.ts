@@ -1,5 +1,5 @@
 /**
- * A real etcd for tests: one private member on free ports with its data in a temporary folder.
+ * Real etcd for tests: private members on free ports with their data in temporary folders.
  * `etcd` is taken from the PATH, or installed with apt-get where that is possible.
  */
 import { execFileSync, type ChildProcess } from 'node:child_process'
@@ -23,40 +23,77 @@ export interface EtcdServer {
   thaw(): void
 }
 
+export interface EtcdCluster {
+  readonly url: string
+  readonly members: readonly EtcdServer[]
+  stop(): Promise<void>
+}
+
 export async function startEtcd(options: { tls?: boolean } = {}): Promise<EtcdServer> {
-  const program = findEtcd()
-  const folder = mkdtempSync(join(tmpdir(), 'troupe-etcd-'))
-  const data = join(folder, 'data')
-  const scheme = options.tls === true ? 'https' : 'http'
-  let [port, peerPort] = [0, 0]
-  let child: ChildProcess
-  const start = async (): Promise<void> => {
-    const [client, peer] = [`${scheme}://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`]
-    child = await startProcess(program, [
-      '--name', 'test', '--data-dir', data, '--log-level', 'info', '--logger', 'zap', '--log-outputs', 'stderr',
-      '--listen-client-urls', client, '--advertise-client-urls', client,
-      '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `test=${peer}`,
-      ...(options.tls === true ? ['--auto-tls'] : []),
-    ], /ready to serve client requests|serving (?:insecure )?client (?:requests|traffic)/)
+  const [member] = await withFreePorts(() => startMembers(1, options.tls === true))
+  return member!
+}
+
+/** Three members that answer as one; two of them are enough. */
+export async function startEtcdCluster(): Promise<EtcdCluster> {
+  const members = await withFreePorts(() => startMembers(3, false))
+  return {
+    url: `etcd://${members.map(member => `127.0.0.1:${member.port}`).join(',')}`,
+    members,
+    stop: async () => { await Promise.all(members.map(member => member.stop())) },
   }
+}
+
+/** Somebody may take a port before it is used. */
+async function withFreePorts<T>(start: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
-    [port, peerPort] = [await freePort(), await freePort()]
     try {
-      await start()
-      break
+      return await start()
     } catch (error) {
-      rmSync(folder, { recursive: true, force: true })
-      // Somebody may have taken a port meanwhile.
       if (tries === 5) throw error
     }
   }
+}
+
+async function startMembers(count: number, tls: boolean): Promise<EtcdServer[]> {
+  const program = findEtcd()
+  const places = await Promise.all(Array.from({ length: count }, async (_, i) => ({ name: `m${i}`, port: await freePort(), peer: `http://127.0.0.1:${await freePort()}` })))
+  const all = places.map(({ name, peer }) => `${name}=${peer}`).join(',')
+  const started = await Promise.allSettled(places.map(place => startMember(program, { ...place, all, tls })))
+  const members = started.flatMap(one => one.status === 'fulfilled' ? [one.value] : [])
+  if (members.length === count) return members
+  await Promise.all(members.map(member => member.stop()))
+  throw started.find(one => one.status === 'rejected')!.reason
+}
+
+async function startMember(program: string, place: { name: string; port: number; peer: string; all: string; tls: boolean }): Promise<EtcdServer> {
+  const { name, port, peer, all, tls } = place
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-etcd-'))
+  const data = join(folder, 'data')
+  const client = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  let child: ChildProcess
+  const start = async (): Promise<void> => {
+    child = await startProcess(program, [
+      '--name', name, '--data-dir', data, '--log-level', 'info', '--logger', 'zap', '--log-outputs', 'stderr',
+      '--listen-client-urls', client, '--advertise-client-urls', client,
+      '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', all,
+      ...(tls ? ['--auto-tls'] : []),
+    ], /ready to serve client requests|serving (?:insecure )?client (?:requests|traffic)/)
+  }
+  const remove = (): void => rmSync(folder, { recursive: true, force: true })
+  try {
+    await start()
+  } catch (error) {
+    remove()
+    throw error
+  }
   return {
-    url: `etcd${options.tls === true ? 's' : ''}://127.0.0.1:${port}`,
+    url: `etcd${tls ? 's' : ''}://127.0.0.1:${port}`,
     port,
     certificate: join(data, 'fixtures', 'client', 'cert.pem'),
     async stop() {
       await endProcess(child)
-      rmSync(folder, { recursive: true, force: true })
+      remove()
     },
     kill: () => endProcess(child),
     async restart() {
