@@ -1,20 +1,22 @@
 /**
- * The connections of one process to PostgreSQL, shared by its stores: a bounded pool. The only importer of pg.
+ * The connections of one process to PostgreSQL, shared by its stores: a bounded pool. pg is imported in
+ * this folder alone.
  *
- * A statement is sent at most once and has an answer or an error within `commandTimeoutMs`: waiting for a connection,
- * for locks and for the server included. One exception: an answer that proves that the server took everything back
- * (deadlock, serialization failure) leads to another try. A connection on which anything failed is not used again, and
- * lost ones are replaced when they are needed, so a restarted server is found again.
+ * A statement is sent at most once and has an answer or an error within `commandTimeoutMs`, after half that time at
+ * most for a connection. One exception: an answer that proves that the server took everything back (deadlock,
+ * serialization failure) leads to another try. A connection on which anything failed is not used again, and lost ones
+ * are replaced when they are needed, so a restarted server is found again.
  *
  * What a session needs is set by startup options. Behind PgBouncer they must be let through or ignored
  * (`ignore_startup_parameters = options`), and statements must be prepared (`max_prepared_statements`); nothing but
  * time limits and speed hangs on them.
  */
-import { DatabaseError, Pool, type PoolClient } from 'pg'
+import { Pool, type PoolClient } from 'pg'
 import { sleep, type Clock } from '../../core/clock.ts'
-import { messageOf, TroupeError } from '../../core/errors.ts'
+import { TroupeError } from '../../core/errors.ts'
 import { silentLogger, type Logger } from '../../core/logger.ts'
 import type { PostgresAddress } from './address.ts'
+import { isPassing, isTakenBack, reasonOf, remedyFor } from './failure.ts'
 import { migrate } from './migrate.ts'
 import { quoted, schemaOf } from './schema.ts'
 import { checkServer } from './server-check.ts'
@@ -36,28 +38,30 @@ export interface Statement {
 /** Rows as arrays: numbers, strings, Buffers, null. */
 export type Row = readonly unknown[]
 
-/** Codes of errors after which nothing of the statement is left in the database. */
-const takenBack = new Set(['40001', '40P01'])
 const MAX_TRIES = 4
-/** Codes of a server that will be ready soon: starting, stopping, out of connections. */
-const passing = new Set(['57P01', '57P02', '57P03', '53300'])
+/** How long a server has to say goodbye. */
+const GOODBYE_MS = 1_000
 
 export class PostgresConnection {
   readonly name: string
   /** Quoted name of the schema that holds this cluster's rows. */
   readonly schema: string
+  readonly #schemaName: string
   readonly #address: PostgresAddress
   readonly #clock: Clock
   readonly #log: Logger
   readonly #openTimeoutMs: number
   readonly #commandTimeoutMs: number
   #pool: Pool | undefined
+  /** Those whose sockets are open. */
+  readonly #clients = new Set<PoolClient>()
   #opening: Promise<void> | undefined
   #users = 0
 
   constructor(address: PostgresAddress, namespace: string, clock: Clock, options: PostgresConnectionOptions = {}) {
     this.name = address.name
-    this.schema = quoted(schemaOf(namespace))
+    this.#schemaName = schemaOf(namespace)
+    this.schema = quoted(this.#schemaName)
     this.#address = address
     this.#clock = clock
     this.#log = options.log ?? silentLogger
@@ -83,7 +87,7 @@ export class PostgresConnection {
     this.#opening = undefined
     const pool = this.#pool
     this.#pool = undefined
-    await pool?.end()
+    if (pool !== undefined) await this.#end(pool)
   }
 
   /** @throws STORE_UNAVAILABLE when there is no answer, or one that says no: a change may have been made all the same */
@@ -94,9 +98,9 @@ export class PostgresConnection {
         const result = await this.#pool.query<unknown[]>({ ...statement, values: values as unknown[], rowMode: 'array' })
         return result.rows
       } catch (error) {
-        if (takenBack.has(codeOf(error)) && tries < MAX_TRIES) continue
+        if (isTakenBack(error) && tries < MAX_TRIES) continue
         // Without a cause: errors of pg may carry values of their statement.
-        throw new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${messageOf(error)}`)
+        throw new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${reasonOf(error)}`)
       }
     }
   }
@@ -109,14 +113,14 @@ export class PostgresConnection {
       const client = await this.#firstClient(pool, giveUpAt)
       try {
         for (const warning of await checkServer(client)) this.#log.warn({ store: this.name }, warning)
-        await migrate(client, this.schema, Math.max(1_000, giveUpAt - this.#clock.monotonicMs()))
+        await migrate(client, this.#schemaName, Math.max(1_000, giveUpAt - this.#clock.monotonicMs()))
       } finally {
         // It may be left in the middle of something.
         client.release(true)
       }
     } catch (error) {
-      await pool?.end()
-      throw new TroupeError('STORE_OPEN_FAILED', `cannot open ${this.name}: ${messageOf(error)}; ${remedyFor(error)}`)
+      if (pool !== undefined) await this.#end(pool)
+      throw new TroupeError('STORE_OPEN_FAILED', `cannot open ${this.name}: ${reasonOf(error)}; ${remedyFor(error)}`)
     }
     this.#pool = pool
   }
@@ -127,9 +131,7 @@ export class PostgresConnection {
       try {
         return await pool.connect()
       } catch (error) {
-        const code = codeOf(error)
-        const final = error instanceof DatabaseError ? !passing.has(code) : /^(ERR_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_)|^ENOENT$/.test(code) || /SSL|SASL|password/.test(messageOf(error))
-        if (final || this.#clock.monotonicMs() + pauseMs >= giveUpAt) throw error
+        if (!isPassing(error) || this.#clock.monotonicMs() + pauseMs >= giveUpAt) throw error
         await sleep(this.#clock, pauseMs)
       }
     }
@@ -139,7 +141,7 @@ export class PostgresConnection {
     const pool = new Pool({
       connectionString: this.#address.connectionString,
       max: this.#address.pool,
-      connectionTimeoutMillis: Math.min(this.#openTimeoutMs, this.#commandTimeoutMs),
+      connectionTimeoutMillis: Math.ceil(Math.min(this.#openTimeoutMs, this.#commandTimeoutMs) / 2),
       // The last resort, when not even the server's own time limits bring an answer. The connection is closed then.
       query_timeout: this.#commandTimeoutMs,
       idleTimeoutMillis: 60_000,
@@ -150,8 +152,20 @@ export class PostgresConnection {
     const lost = (error: Error): void => this.#log.debug({ store: this.name, reason: error.message }, 'postgres connection lost')
     // Without listeners the loss of a connection that nobody uses at the moment would end the process.
     pool.on('error', lost)
-    pool.on('connect', client => { client.on('error', lost) })
+    pool.on('connect', client => {
+      client.on('error', lost)
+      this.#clients.add(client)
+      client.once('end', () => this.#clients.delete(client))
+    })
     return pool
+  }
+
+  /** A frozen server says no goodbye, and its sockets would keep this process up. */
+  async #end(pool: Pool): Promise<void> {
+    await pool.end()
+    const left = [...this.#clients]
+    this.#clients.clear()
+    if (left.length > 0) this.#clock.after(GOODBYE_MS, () => { for (const client of left) client.connection.stream.destroy() })
   }
 }
 
@@ -179,17 +193,4 @@ function sessionOptions(commandTimeoutMs: number): string {
     jit: 'off',
   }
   return Object.entries(settings).map(([name, value]) => `-c ${name}=${String(value).replaceAll(' ', '\\ ')}`).join(' ')
-}
-
-const codeOf = (error: unknown): string => String((error as { code?: unknown } | undefined)?.code ?? '')
-
-/** By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html */
-function remedyFor(error: unknown): string {
-  if ((error as { remedy?: unknown }).remedy !== undefined) return String((error as { remedy: unknown }).remedy)
-  switch (codeOf(error)) {
-    case '3D000': return 'create the database, or correct the URL'
-    case '28000': case '28P01': return 'correct user and password in the URL'
-    case '42501': return 'let this user create the schema, or create it and make this user its owner'
-    default: return 'start the server, or correct the URL (host, port, user, password, database, sslmode)'
-  }
 }

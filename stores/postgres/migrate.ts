@@ -5,26 +5,28 @@
  */
 import { DatabaseError, type ClientBase } from 'pg'
 import { hash32 } from '../../core/ids.ts'
+import { Unfit } from './failure.ts'
 import { migrations, migrationsTable, newestVersion } from './migrations.ts'
-import { Unfit } from './server-check.ts'
+import { quoted } from './schema.ts'
 
 /** First half of the key of Troupe's advisory locks ("trup"); the second is made of the schema's name. */
 const LOCK_CLASS = 0x74727570
 
 /**
- * @param s quoted name of the schema
+ * @param name of the schema
  * @param timeoutMs how long another's migration is waited for, and how long one statement of this one may take
  */
-export async function migrate(client: ClientBase, s: string, timeoutMs: number): Promise<void> {
+export async function migrate(client: ClientBase, name: string, timeoutMs: number): Promise<void> {
+  const s = quoted(name)
   // The usual case takes no lock, and no right to change the schema.
   if (await versionOf(client, s) === newestVersion) return
   await client.query('begin')
   try {
     const ms = Math.ceil(timeoutMs)
     await client.query(`set local statement_timeout = ${ms}; set local lock_timeout = ${ms}`)
-    await client.query('select pg_advisory_xact_lock($1, $2)', [LOCK_CLASS, hash32(s) | 0])
+    await client.query('select pg_advisory_xact_lock($1, $2)', [LOCK_CLASS, hash32(name) | 0])
     // Not `if not exists` alone: that asks for the right to create schemas even where this one is given.
-    const { rows } = await client.query('select 1 from pg_namespace where quote_ident(nspname) = $1 or nspname = $2', [s, s.slice(1, -1).replaceAll('""', '"')])
+    const { rows } = await client.query('select from pg_namespace where nspname = $1', [name])
     if (rows.length === 0) await client.query(`create schema ${s}`)
     await client.query(migrationsTable(s))
     const version = await versionOf(client, s) ?? 0
@@ -39,7 +41,10 @@ export async function migrate(client: ClientBase, s: string, timeoutMs: number):
   }
 }
 
-/** Version of the schema, 0 without one migration, undefined where there is no schema yet. @throws Unfit when it is newer than this code */
+/**
+ * Version of the schema `s` (quoted), 0 without one migration, undefined where there is no schema yet.
+ * @throws Unfit when it is newer than this code
+ */
 async function versionOf(client: ClientBase, s: string): Promise<number | undefined> {
   try {
     const { rows } = await client.query<{ version: number }>(`select coalesce(max(version), 0) as version from ${s}.migrations`)

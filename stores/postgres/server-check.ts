@@ -1,15 +1,6 @@
 /** Whether a server can hold what Troupe promises: asked once, when a store is opened. */
 import type { ClientBase } from 'pg'
-
-/** A reason not to open, with what to do about it. */
-export class Unfit extends Error {
-  readonly remedy: string
-
-  constructor(why: string, remedy: string) {
-    super(why)
-    this.remedy = remedy
-  }
-}
+import { Unfit } from './failure.ts'
 
 const OLDEST_VERSION = 12
 

@@ -2,6 +2,8 @@
  * PostgreSQL when it is down, dies, freezes, restarts or says no; and that nothing of a fenced owner ever lands, however
  * a write and a claim, a termination or a lost connection cross each other.
  */
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Client } from 'pg'
 import { SystemClock } from '../../core/clock.ts'
@@ -9,6 +11,7 @@ import type { ActorWrite, Claim } from '../../stores/actor-store.ts'
 import { PostgresActorStore } from '../../stores/postgres/actor-store.ts'
 import { parsePostgresUrl } from '../../stores/postgres/address.ts'
 import { PostgresConnection } from '../../stores/postgres/connection.ts'
+import { endProcess, startProcess } from '../servers/processes.ts'
 import { startPostgres, type PostgresServer } from '../servers/postgres.ts'
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts'
 
@@ -273,6 +276,9 @@ describe('a server that goes away', () => {
     expect(error).toMatchObject({ code: 'STORE_OPEN_FAILED', message: expect.stringMatching(/ECONNREFUSED.*start the server/) })
     expect(performance.now() - began).toBeLessThan(5_000)
     expect(String(error)).not.toContain('hush')
+    // A name with several addresses.
+    const byName = new PostgresConnection(parsePostgresUrl(own.url.replace('127.0.0.1', 'localhost')), namespace, clock, { openTimeoutMs: 200 })
+    await expect(byName.open()).rejects.toMatchObject({ message: expect.stringMatching(/ECONNREFUSED/) })
     await own.restart()
     await connection.open()
     await connection.close()
@@ -347,6 +353,28 @@ describe('a server that goes away', () => {
     await store.close()
     await load
     expect(performance.now() - began).toBeLessThan(3_000)
+    own.thaw()
+  })
+
+  test('a frozen one does not keep a process up that has closed its store', async () => {
+    const program = `
+      import { openStores } from ${JSON.stringify(fileURLToPath(new URL('../../stores/open-store.ts', import.meta.url)))}
+      import { SystemClock } from ${JSON.stringify(fileURLToPath(new URL('../../core/clock.ts', import.meta.url)))}
+      const { actors } = openStores(process.argv[1], { clock: new SystemClock(), namespace: ${JSON.stringify(namespace)} })
+      await actors.open()
+      await Promise.all([1, 2, 3].map(() => actors.load([{ type: 'T', shard: 1, id: 'a' }])))
+      process.stdin.once('data', async () => {
+        process.stdin.destroy()
+        await actors.close()
+      })
+      console.log('opened')`
+    const child = await startProcess(process.execPath, ['--input-type=module', '-e', program, own.url], /opened/)
+    onTestFinished(() => endProcess(child))
+    own.freeze()
+    const began = performance.now()
+    child.stdin!.write('close\n')
+    expect(await once(child, 'exit')).toEqual([0, null])
+    expect(performance.now() - began).toBeLessThan(4_000)
     own.thaw()
   })
 

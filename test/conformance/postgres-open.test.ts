@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { SystemClock } from '../../core/clock.ts'
+import { hash32 } from '../../core/ids.ts'
 import type { Logger } from '../../core/logger.ts'
 import { openStores } from '../../stores/open-store.ts'
 import { PostgresConnection } from '../../stores/postgres/connection.ts'
@@ -83,6 +84,18 @@ test('a schema that a newer Troupe migrated is refused, and left as it is', asyn
   expect(error.message).toMatch(new RegExp(`version ${newestVersion + 1}, and this Troupe knows ${newestVersion}.*as new as`))
   // Each cluster is migrated by itself.
   await openAndClose(url, 'another')
+})
+
+test('somebody who never ends a migration is not waited for without end', async () => {
+  const url = await database()
+  const other = await server.connect(new URL(url).pathname.slice(1))
+  onTestFinished(() => other.end())
+  await other.query('select pg_advisory_lock($1, $2)', [0x74727570, hash32('troupe_default') | 0])
+  const connection = new PostgresConnection(parsePostgresUrl(url), 'default', clock, { openTimeoutMs: 1_000 })
+  await expect(connection.open()).rejects.toMatchObject({ code: 'STORE_OPEN_FAILED', message: expect.stringMatching(/lock timeout|statement timeout/) })
+  await other.query('select pg_advisory_unlock_all()')
+  await connection.open()
+  await connection.close()
 })
 
 test('a migration that is broken off leaves nothing behind, and is done by the next one', async () => {
