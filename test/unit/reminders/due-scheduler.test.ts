@@ -135,14 +135,14 @@ describe('slow and failing fires', () => {
   it('hang by the hundred and delay nobody', async () => {
     const never = new Promise<FireResult>(() => {})
     const late: number[] = []
-    const setup = await setUp(new ManualClock(), {
+    const clock = new ManualClock()
+    const { scheduler, set } = await setUp(clock, {
       fire: (_, row) => {
         if (row.id.startsWith('hangs')) return never
         late.push(clock.wallMs() - row.due)
         return 'handed'
       },
     })
-    const { clock, scheduler, set } = setup
     scheduler.take(shard)
     await clock.advance(0)
     const due = clock.wallMs() + 1_000
@@ -176,7 +176,8 @@ describe('slow and failing fires', () => {
 
   it('that ask for another time get it, and one that asks for now does not take the thread', async () => {
     let asked = 0
-    const { clock, scheduler, set } = await setUp(new ManualClock(), {
+    const clock = new ManualClock()
+    const { scheduler, set } = await setUp(clock, {
       fire: () => ++asked > 20 ? 'handed' : { retryAt: asked === 1 ? clock.wallMs() + 4_000 : clock.wallMs() },
     })
     scheduler.take(shard)
@@ -245,7 +246,7 @@ describe('reading', () => {
   it('of fifty thousand rows due together in one shard fires each once', async () => {
     const rows = Array.from({ length: 50_000 }, (_, i) => ({ due: 1_000, id: `a${String(i).padStart(5, '0')}`, name: NAME, value }))
     const seen = new Set<string>()
-    const { scheduler } = await setUp(new SystemClock(), {
+    const { scheduler }: Setup<Clock> = await setUp(new SystemClock(), {
       load: async queries => queries.map(({ after, limit }) => {
         const from = after === undefined || after.id === '' ? 0 : Number(after.id.slice(1)) + 1
         return { rows: rows.slice(from, from + limit), next: rows[from + limit]?.due }
@@ -255,7 +256,7 @@ describe('reading', () => {
         seen.add(row.id)
         await new Promise(resolve => setImmediate(resolve))
         scheduler.changed({ ...key, id: row.id }, row.name, null, null)
-        return 'done'
+        return 'done' as const
       },
     })
     scheduler.take(shard)
