@@ -2,8 +2,8 @@
  * Durable sends on their way: every send of an actor of this host's shards, from its commit to the removal of its row.
  *
  * Promises:
- * - Each send is delivered until its target has it durable; in order for each pair of sender and target (send-line.ts);
- *   one target's trouble delays no other.
+ * - Each send is delivered until its target has it durable (send-deliveries.ts); in order for each pair of sender and target
+ *   (send-line.ts); one target's trouble delays no other.
  * - A row goes only after its send was applied, or stays for good as a dead letter (send-verdict.ts), which delays none.
  * - What is forgotten (a crash, `drop`) is found again in the store by the shard's next owner; the target knows by their numbers
  *   those that it has applied.
@@ -12,8 +12,6 @@
  * would take an older one, found after them, for a repeat. Sends of a shard that is not taken are left to the reading that
  * follows its `take`. Given `load`, the outbox reads by itself (outbox-reader.ts). Attempts are counted in memory: a new owner
  * counts anew.
- *
- * One wheel for all waits. Per send: no timer, no promise besides the delivery's own.
  */
 import { messageOf } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
@@ -23,10 +21,9 @@ import { Deadlines } from '../dispatch/deadlines.ts'
 import type { OutboxLimits, OutboxPorts } from './outbox-ports.ts'
 import { OutboxReader } from './outbox-reader.ts'
 import { OutboxSender, type SenderPorts } from './outbox-sender.ts'
-import { type PendingSend, SendLine } from './send-line.ts'
+import { SendDeliveries } from './send-deliveries.ts'
+import type { PendingSend } from './send-line.ts'
 import { decodeSend, sendNumber, type Send } from './send-row.ts'
-import { SendSlots } from './send-slots.ts'
-import { judge } from './send-verdict.ts'
 
 export type { OutboxLimits, OutboxPorts } from './outbox-ports.ts'
 
@@ -39,45 +36,42 @@ interface SendShard {
 
 const REST_MS = 100
 const MAX_REST_MS = 5_000
-/** Refusals in a row after which, and after each doubling of which, a send is worth a warning. */
-const WARN_AFTER = 8
-
-/** The wheel's entry for "look for a free slot". */
-class StarvedAlarm {
-  wheelSlot = -1
-  wheelIndex = -1
-}
+const QUIET_MS = 5_000
 
 export class Outbox {
   readonly #ports: OutboxPorts
   readonly #window: number
-  readonly #backoff: { readonly maxBackoffMs: number; readonly maxRefusedMs: number }
   readonly #shards = new Map<string, Map<number, SendShard>>()
-  readonly #slots: SendSlots
-  readonly #wheel: Deadlines<SendLine | OutboxSender | StarvedAlarm>
+  readonly #deliveries: SendDeliveries
+  /** Senders whose write failed. */
+  readonly #resting: Deadlines<OutboxSender>
   readonly #senderPorts: SenderPorts
   readonly #reader: OutboxReader | undefined
   readonly #maxRead: number
-  /** Lines that wait for a slot, from `#fed` on, and when to look for one though nothing ends. */
-  #starved: SendLine[] = []
-  #fed = 0
-  readonly #alarm = new StarvedAlarm()
   #size = 0
   /** Of those, sends whose shard is still being read. */
   #held = 0
   #delivered = 0
   #dead = 0
   #removed = 0
+  #quietUntilMs = 0
   #phase: 'open' | 'closed' = 'open'
 
   constructor(ports: OutboxPorts, limits: OutboxLimits = {}) {
     this.#ports = ports
     this.#window = limits.window ?? 64
-    this.#backoff = { maxBackoffMs: limits.maxBackoffMs ?? 60_000, maxRefusedMs: limits.maxRefusedMs ?? 5_000 }
-    this.#slots = new SendSlots(limits.maxUnderWay ?? 16_384, limits.slowMs ?? 250)
+    this.#deliveries = new SendDeliveries({
+      clock: ports.clock, random: ports.random, log: ports.log,
+      deliver: (sender, send, previous) => ports.deliver(sender, send, previous),
+      applied: pending => this.#applied(pending),
+      died: (pending, error) => this.#died(pending, error),
+    }, {
+      maxUnderWay: limits.maxUnderWay ?? 16_384, slowMs: limits.slowMs ?? 250,
+      maxBackoffMs: limits.maxBackoffMs ?? 60_000, maxRefusedMs: limits.maxRefusedMs ?? 5_000,
+    })
+    this.#resting = new Deadlines(ports.clock, sender => sender.resume())
     this.#maxRead = limits.maxRead ?? 100_000
     this.#reader = this.#readerOf(ports, limits.pageRows ?? 256)
-    this.#wheel = new Deadlines(ports.clock, entry => this.#wake(entry))
     this.#senderPorts = {
       claim: sender => this.#phase === 'open' ? ports.claim(sender) : undefined,
       enqueue: sender => ports.commits.enqueue(sender),
@@ -109,7 +103,7 @@ export class Outbox {
 
   stats(): { pending: number; underWay: number; slow: number; starved: number; delivered: number; dead: number; removed: number } {
     return {
-      pending: this.#size, underWay: this.#slots.quick, slow: this.#slots.slow, starved: this.#starved.length - this.#fed,
+      pending: this.#size, underWay: this.#deliveries.underWay, slow: this.#deliveries.slow, starved: this.#deliveries.starved,
       delivered: this.#delivered, dead: this.#dead, removed: this.#removed,
     }
   }
@@ -147,8 +141,8 @@ export class Outbox {
     this.#shards.get(shard.type)!.delete(shard.shard)
     known.leave?.()
     for (const sender of known.senders.values()) {
-      for (const line of sender.lines.values()) this.#wheel.remove(line)
-      this.#wheel.remove(sender)
+      for (const line of sender.lines.values()) this.#deliveries.forget(line)
+      this.#resting.remove(sender)
       this.#unhold(sender, sender.held?.length ?? 0)
       this.#size -= sender.drop()
     }
@@ -158,7 +152,8 @@ export class Outbox {
   /** Nothing leaves any more; rows stay for the next owner. */
   close(): void {
     this.#phase = 'closed'
-    this.#wheel.close()
+    this.#deliveries.close()
+    this.#resting.close()
     this.#reader?.close()
   }
 
@@ -171,7 +166,7 @@ export class Outbox {
   /** Sends of a turn that just became durable, in order. */
   committed(address: ActorAddress, sends: readonly Send[]): void {
     const shard = this.#shardOf(address)
-    if (shard === undefined || this.#phase === 'closed') return
+    if (shard === undefined || sends.length === 0 || this.#phase === 'closed') return
     const sender = this.#senderOf(shard, address)
     if (shard.phase === 'open') {
       for (const send of sends) this.#add(sender, send)
@@ -223,102 +218,20 @@ export class Outbox {
     if (!line.add(send)) return
     sender.pending++
     this.#size++
-    this.#pump(line)
+    this.#deliveries.pump(line)
   }
 
-  // ---- sends leave ------------------------------------------------------------------------------------------------
-
-  /** Lets everything leave that may: now, or when a slot is free, or when its wait is over. */
-  #pump(line: SendLine): void {
-    if (this.#phase === 'closed' || line.starving) return
-    const now = this.#ports.clock.monotonicMs()
-    while (this.#slots.free(now)) {
-      const pending = line.next(now)
-      if (pending === undefined) {
-        const { wakeAt } = line
-        if (wakeAt !== undefined) this.#wheel.add(line, wakeAt)
-        return
-      }
-      this.#deliver(pending, now)
-    }
-    if (line.ready(now)) this.#starve(line)
-    else if (line.wakeAt !== undefined) this.#wheel.add(line, line.wakeAt)
-  }
-
-  #deliver(pending: PendingSend, now: number): void {
-    this.#slots.take(pending, now)
-    seams.at?.('send.deliver')
-    let delivery: Promise<void>
-    try {
-      delivery = this.#ports.deliver(pending.line.sender.address, pending.send, pending.previous)
-    } catch (error) {
-      delivery = Promise.reject(error as Error)
-    }
-    delivery.then(() => this.#applied(pending), (error: unknown) => this.#failed(pending, error))
-  }
-
-  #starve(line: SendLine): void {
-    line.starving = true
-    this.#starved.push(line)
-    if (this.#alarm.wheelSlot < 0) this.#wheel.add(this.#alarm, this.#slots.freeAtMs)
-  }
-
-  /** In the order they came; one that finds too few slots goes to the end. */
-  #feed(): void {
-    const now = this.#ports.clock.monotonicMs()
-    while (this.#fed < this.#starved.length && this.#slots.free(now)) {
-      const line = this.#starved[this.#fed++]!
-      line.starving = false
-      this.#pump(line)
-    }
-    if (this.#fed === this.#starved.length) {
-      this.#starved = []
-      this.#fed = 0
-    } else {
-      if (this.#fed >= 1_024 && this.#fed * 2 >= this.#starved.length) {
-        this.#starved.splice(0, this.#fed)
-        this.#fed = 0
-      }
-      if (this.#alarm.wheelSlot < 0) this.#wheel.add(this.#alarm, this.#slots.freeAtMs)
-    }
-  }
-
-  // ---- answers ----------------------------------------------------------------------------------------------------
+  // ---- sends end --------------------------------------------------------------------------------------------------
 
   #applied(pending: PendingSend): void {
-    this.#slots.release(pending)
-    // Dropped meanwhile: its row may be another's by now.
-    if (pending.phase !== 'over' && this.#phase === 'open') {
-      seams.at?.('send.acknowledged')
-      this.#delivered++
-      pending.line.applied(pending)
-      this.#leave(pending)
-      pending.line.sender.remove(pending.send.number)
-    }
-    if (this.#starved.length > this.#fed) this.#feed()
+    this.#delivered++
+    this.#leave(pending)
+    pending.line.sender.remove(pending.send.number)
   }
 
-  #failed(pending: PendingSend, error: unknown): void {
-    this.#slots.release(pending)
-    if (pending.phase !== 'over' && this.#phase === 'open') this.#judge(pending, error)
-    if (this.#starved.length > this.#fed) this.#feed()
-  }
-
-  #judge(pending: PendingSend, error: unknown): void {
-    const { line, send } = pending
-    const verdict = judge(pending, error, this.#ports.random.float(), this.#backoff)
-    const facts = { type: line.sender.address.type, id: line.sender.address.id, send: send.number, target: line.key, method: send.method }
-    if (verdict.kind === 'again') {
-      line.again(pending, verdict.delayMs === 0 ? 0 : this.#ports.clock.monotonicMs() + verdict.delayMs)
-      if (pending.refusals >= WARN_AFTER && Number.isInteger(Math.log2(pending.refusals))) {
-        this.#ports.log.warn({ ...facts, refusals: pending.refusals }, `a durable send is not delivered yet: ${messageOf(error)}`)
-      }
-      return this.#pump(line)
-    }
+  #died(pending: PendingSend, error: string): void {
     this.#dead++
-    this.#ports.log.error({ ...facts, attempts: pending.failures }, `a durable send failed for good and is a dead letter: ${verdict.error}`)
-    line.dying(pending)
-    line.sender.mark(pending, { ...send, dead: { error: verdict.error, at: this.#ports.clock.wallMs() } })
+    pending.line.sender.mark(pending, { ...pending.send, dead: { error, at: this.#ports.clock.wallMs() } })
   }
 
   /** The row of a dead letter is written: those behind it go on. */
@@ -328,16 +241,15 @@ export class Outbox {
     this.#leave(pending)
   }
 
-  #leave(pending: PendingSend): void {
-    const { line } = pending
+  #leave({ line }: PendingSend): void {
     const { sender } = line
     sender.pending--
     this.#size--
     this.#reader?.resume()
     if (line.empty) {
-      this.#wheel.remove(line)
+      this.#deliveries.forget(line)
       sender.leave(line)
-    } else this.#pump(line)
+    } else this.#deliveries.pump(line)
   }
 
   // ---- rows -------------------------------------------------------------------------------------------------------
@@ -350,24 +262,18 @@ export class Outbox {
 
   #tidy(sender: OutboxSender): void {
     if (!sender.done || sender.dropped) return
-    this.#wheel.remove(sender)
+    this.#resting.remove(sender)
     this.#shardOf(sender.address)?.senders.delete(sender.address.id)
   }
 
   #rest(sender: OutboxSender, times: number, result: CommitResult | undefined): void {
     if (this.#phase === 'closed') return
-    if (result !== undefined) {
-      const { type, id } = sender.address
-      this.#ports.log.warn({ type, id, result, times }, 'rows of acknowledged sends were not removed; that is tried again')
+    const now = this.#ports.clock.monotonicMs()
+    // A store that is away fails the writes of all senders: one of them says so.
+    if (result !== undefined && now >= this.#quietUntilMs) {
+      this.#quietUntilMs = now + QUIET_MS
+      this.#ports.log.warn({ actor: showKey(sender.address), result, times }, 'rows of delivered sends were not removed; that is tried again')
     }
-    const waitMs = Math.min(MAX_REST_MS, REST_MS * 2 ** Math.max(0, times - 1))
-    this.#wheel.add(sender, this.#ports.clock.monotonicMs() + waitMs)
-  }
-
-  #wake(entry: SendLine | OutboxSender | StarvedAlarm): void {
-    if (this.#phase === 'closed') return
-    if (entry instanceof SendLine) this.#pump(entry)
-    else if (entry instanceof OutboxSender) entry.resume()
-    else this.#feed()
+    this.#resting.add(sender, now + Math.min(MAX_REST_MS, REST_MS * 2 ** Math.max(0, times - 1)))
   }
 }
