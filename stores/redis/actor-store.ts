@@ -7,11 +7,13 @@
  * claim with a higher epoch, which is what resolves the doubt.
  */
 import type {
-  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryChange, EntryPage,
-  ShardKey, StoredActor,
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, ShardKey,
+  StoredActor,
 } from '../actor-store.ts'
-import { HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
-import type { RedisArgument, RedisConnection } from './connection.ts'
+import { readHead } from '../actor-head.ts'
+import { commitArguments, sizeOf } from './commit-arguments.ts'
+import type { RedisConnection } from './connection.ts'
+import { dueArguments, duePage } from './due-pages.ts'
 import { claimKey, datedKey, dueKey, entriesKey, headsKey, namesKey, type RedisKeys } from './keys.ts'
 import { claimScript, commitScript, dueScript, listEntriesScript, loadEntriesScript } from './scripts.ts'
 
@@ -24,7 +26,7 @@ const MAX_DUE_ROWS = 512
 
 const letters: Readonly<Record<string, CommitResult>> = { o: 'ok', d: 'duplicate', f: 'fenced', c: 'conflict' }
 
-/** Items of one shard, with their places in the caller's list. */
+/** Items of one shard (what its keys begin with), and their places in the caller's list. */
 interface Group<T> {
   readonly shard: string
   readonly items: T[]
@@ -188,57 +190,6 @@ function byClaim(group: Group<ActorWrite>): Group<ActorWrite>[] {
   return group.items.map((write, index) => ({ shard: group.shard, items: [write], places: [group.places[index]!] }))
 }
 
-function commitArguments(groups: readonly Group<ActorWrite>[]): [keys: string[], args: RedisArgument[]] {
-  const keys: string[] = []
-  const args: RedisArgument[] = [String(groups.length)]
-  for (const { shard, items } of groups) {
-    const dated = items.some(({ entries }) => entries?.some(([, , due]) => due !== undefined))
-    keys.push(claimKey(shard), headsKey(shard))
-    if (dated) keys.push(datedKey(shard), dueKey(shard))
-    args.push(`${items[0]!.epoch} ${items[0]!.nonce}`, String(items.length), dated ? '1' : '0')
-    for (const write of items) {
-      const entries = write.entries ?? []
-      args.push(write.id, previousVersion(write.previous), storedHead(write), String(entries.length))
-      if (entries.length > 0) keys.push(entriesKey(shard, write.id), namesKey(shard, write.id))
-      for (const entry of entries) args.push(entry[0], toDo(entry), entry[1] === null ? '' : bufferOf(entry[1]))
-    }
-  }
-  return [keys, args]
-}
-
-/** What `commitScript` is to do with an entry. */
-function toDo([, value, due]: EntryChange): string {
-  if (due === undefined) return value === null ? '-' : '+'
-  if (value === null) return 'r'
-  return due === null ? 'p' : String(due)
-}
-
-function storedHead(write: ActorWrite): RedisArgument {
-  if (write.head === null) return ''
-  const head = Buffer.allocUnsafe(HEAD_PREFIX_BYTES + write.head.length)
-  writeHead(head, 0, write, write.head)
-  return head
-}
-
-const dueArguments = ({ after, until, limit }: DueQuery): RedisArgument[] =>
-  [after === undefined ? '' : String(after.due), after === undefined ? '' : `${after.id}\0${after.name}`, String(until), String(limit)]
-
-function duePage([next, ...found]: Buffer[]): DuePage {
-  return {
-    rows: slices(found, 3).map(([member, due, value]) => {
-      const idEnd = member!.indexOf(0)
-      return { due: Number(due), id: member!.toString('utf8', 0, idEnd), name: member!.toString('utf8', idEnd + 1), value: value! }
-    }),
-    next: next!.length === 0 ? undefined : Number(next),
-  }
-}
-
-function previousVersion(version: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeDoubleBE(version)
-  return bytes
-}
-
 function claimResult(reply: Buffer): ClaimResult {
   if (reply.length === 0) return { outcome: 'ok' }
   const text = reply.toString()
@@ -246,13 +197,6 @@ function claimResult(reply: Buffer): ClaimResult {
   return { outcome: 'refused', epoch: Number(text.slice(0, space)), nonce: text.slice(space + 1) }
 }
 
-function sizeOf(write: ActorWrite): number {
-  let bytes = write.head === null ? 0 : write.head.length
-  for (const [, value] of write.entries ?? []) bytes += value?.length ?? 0
-  return bytes
-}
-
 const lex = (...parts: (string | Buffer)[]): Buffer => Buffer.concat(parts.map(part => Buffer.from(part as Buffer)))
-const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 const slices = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size))
