@@ -51,6 +51,8 @@ test('kill -9 in the middle of commits: every acknowledged one is there, whole, 
   const [copy] = await store.loadEntries(write(1, 0), ['copy'])
   expect(Buffer.from(copy!).equals(Buffer.from(found!.head))).toBe(true)
   expect(Buffer.from(found!.head).toString()).toMatch(new RegExp(`^${found!.version} `))
+  const [page] = await store.due([{ type: 'T', shard: 1, until: Infinity, limit: 10 }])
+  expect(page!.rows.map(({ due, value }) => [due, Buffer.from(value).equals(Buffer.from(found!.head))])).toEqual([[found!.version, true]])
   expect(await store.commit([write(2, found!.version)])).toEqual(['ok'])
 })
 

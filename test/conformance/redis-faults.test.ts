@@ -83,16 +83,19 @@ test('a wrong password fails at once and is not shown', async () => {
 test('killed in the middle: commits are unknown, loads fail, and after a restart all goes on by itself', async () => {
   const store = await storeOn(redis.url)
   await store.claim([claim(1)])
-  expect(await store.commit([write(1, 0)])).toEqual(['ok'])
+  expect(await store.commit([{ ...write(1, 0), entries: [['r', Buffer.from('kept'), 5]] }])).toEqual(['ok'])
   await redis.kill()
   const began = performance.now()
   expect(await store.commit([write(1, 1), write(1, 0, 'b')])).toEqual(['unknown', 'unknown'])
   await expect(store.load([write(1, 0)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   await expect(store.claim([claim(2)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  const due = [{ ...claim(1), until: 5, limit: 10 }]
+  await expect(store.due(due)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   expect(performance.now() - began).toBeLessThan(2_000)
   await redis.restart()
   // Nothing that was asked while it was away has been kept for it.
   expect(await eventually(() => store.load([write(1, 0), write(1, 0, 'b')]))).toMatchObject([{ version: 1 }, undefined])
+  expect(await store.due(due)).toMatchObject([{ rows: [{ due: 5, id: 'a', name: 'r', value: Buffer.from('kept') }], next: undefined }])
   expect(await store.commit([write(1, 1)])).toEqual(['ok'])
 })
 
@@ -119,15 +122,17 @@ test('an unknown write that arrives after a claim with a higher epoch changes no
   await old.claim([claim(1)])
   expect(await old.commit([write(1, 0)])).toEqual(['ok'])
   proxy.holdRequests()
-  const commit = old.commit([{ ...write(1, 1), entries: [['x', Buffer.from('late')]] }])
+  const late = [['x', Buffer.from('late')], ['r', Buffer.from('late'), 5]] as const
+  const commit = old.commit([{ ...write(1, 1), entries: late }, { ...write(1, 0, 'b'), head: null, entries: late }])
   await proxy.held()
-  expect(await commit).toEqual(['unknown'])
+  expect(await commit).toEqual(['unknown', 'unknown'])
   await next.claim([claim(2)])
   proxy.release()
   // The proxy's connection is read in order: when this load is answered the late write has run.
   await eventually(() => old.load([write(1, 0)]))
   expect(await next.load([write(1, 0)])).toMatchObject([{ version: 1 }])
-  expect(await next.loadEntries(write(1, 0), ['x'])).toEqual([undefined])
+  for (const id of ['a', 'b']) expect(await next.loadEntries(write(1, 0, id), ['x', 'r'])).toEqual([undefined, undefined])
+  expect(await next.due([{ ...claim(1), until: Infinity, limit: 10 }])).toEqual([{ rows: [], next: undefined }])
   expect(await next.commit([write(2, 1)])).toEqual(['ok'])
 })
 

@@ -38,6 +38,8 @@ class HandStore extends MemoryActorStore {
 
 class ModelActor implements Committable {
   readonly id: string
+  /** Its writes change entries alone. */
+  readonly headless: boolean
   readonly #group: () => GroupCommit
   changes = 0
   queued = false
@@ -46,8 +48,9 @@ class ModelActor implements Committable {
   readonly settled: CommitResult[] = []
   throwNext = false
 
-  constructor(id: string, group: () => GroupCommit) {
+  constructor(id: string, headless: boolean, group: () => GroupCommit) {
     this.id = id
+    this.headless = headless
     this.#group = group
   }
   change(): void {
@@ -66,9 +69,10 @@ class ModelActor implements Committable {
       this.taken.push(this.changes)
       throw new Error(`${this.id} cannot be encoded`)
     }
-    const head = Buffer.from(String(this.changes))
+    const bytes = Buffer.from(String(this.changes))
     this.taken.push(this.changes)
-    return { type: 'T', shard: 0, id: this.id, epoch: 1, nonce: 'n', previous: this.taken.length - 1, head }
+    const content = this.headless ? { head: null, entries: [['x', bytes]] as const } : { head: bytes }
+    return { type: 'T', shard: 0, id: this.id, epoch: 1, nonce: 'n', previous: this.taken.length - 1, ...content }
   }
   writeSettled(result: CommitResult): void {
     this.settled.push(result)
@@ -89,7 +93,7 @@ test.each(['jobs', 'tick'] as const)('one flush at a time, in order for each act
     const store = new HandStore(flushAt, clock)
     const faults: unknown[] = []
     const group = new GroupCommit(store, clock, { maxWrites: MAX_WRITES, commitTimeoutMs: TIMEOUT_MS, onFault: error => faults.push(error) })
-    const actors = Array.from({ length: 6 }, (_, i) => new ModelActor(`a${i}`, () => group))
+    const actors = Array.from({ length: 6 }, (_, i) => new ModelActor(`a${i}`, i % 3 === 2, () => group))
     const answered = new Set<Flush>()
     const unanswered = (): Flush[] => store.flushes.filter(flush => !answered.has(flush))
     const check = (): void => {
@@ -140,7 +144,7 @@ test.each(['jobs', 'tick'] as const)('one flush at a time, in order for each act
     }
     const written = store.flushes.flatMap(flush => flush.writes)
     for (const actor of actors) {
-      const mine = written.filter(write => write.id === actor.id).map(write => Number(Buffer.from(write.head!).toString()))
+      const mine = written.filter(write => write.id === actor.id).map(write => Number(Buffer.from(write.head ?? write.entries![0]![1]!).toString()))
       expect(mine).toEqual(mine.toSorted((x, y) => x - y))
     }
   }), { numRuns: 120 })

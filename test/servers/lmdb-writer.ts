@@ -1,6 +1,6 @@
 /**
- * A process that tests kill or freeze. `commit DIR`: commits versions of one actor for ever and prints each one that was
- * acknowledged. `hold DIR`: takes LMDB's write lock, says so, and keeps it.
+ * A process that tests kill or freeze. `commit DIR`: commits versions of one actor for ever, each with an entry that is due
+ * at the version's number, and prints each one that was acknowledged. `hold DIR`: takes LMDB's write lock, says so, and keeps it.
  */
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ if (mode === 'hold') {
   await actors.claim([claim])
   for (let version = 0; ; version++) {
     const value = Buffer.alloc(2_000 + version % 50_000, String(version + 1) + ' ')
-    const [result] = await actors.commit([{ ...claim, id: 'a', previous: version, head: value, entries: [['copy', value]] }])
+    const [result] = await actors.commit([{ ...claim, id: 'a', previous: version, head: value, entries: [['copy', value], ['due', value, version + 1]] }])
     if (result !== 'ok') throw new Error(`version ${version + 1}: ${result}`)
     writeSync(1, `${version + 1}\n`)
   }
