@@ -5,7 +5,7 @@ import { TroupeError } from '../../../core/errors.ts'
 import { silentLogger, type Logger } from '../../../core/logger.ts'
 import { SeededRandom } from '../../../core/random.ts'
 import { seams, type SeamPoint } from '../../../core/seams.ts'
-import { NEVER_DUE, type ActorWrite, type DueRow } from '../../../stores/actor-store.ts'
+import { NEVER_DUE, type ActorWrite, type CommitResult, type DueRow } from '../../../stores/actor-store.ts'
 import { GroupCommit } from '../../../stores/group-commit.ts'
 import { MemoryActorStore } from '../../../stores/memory/actor-store.ts'
 import { Outbox, type OutboxLimits, type OutboxPorts } from '../../../runtime/delivery/outbox.ts'
@@ -19,9 +19,12 @@ const send = (number: number, id = 't', more: Partial<Send> = {}): Send =>
 
 class WatchedStore extends MemoryActorStore {
   readonly writes: ActorWrite[] = []
-  override commit(writes: readonly ActorWrite[]) {
+  /** Answers of the next commits, which are not applied. */
+  readonly refusals: CommitResult[] = []
+  override async commit(writes: readonly ActorWrite[]) {
     this.writes.push(...writes)
-    return super.commit(writes)
+    const refusal = this.refusals.shift()
+    return refusal === undefined ? super.commit(writes) : writes.map(() => refusal)
   }
 }
 
@@ -81,6 +84,22 @@ describe('deliveries', () => {
     expect(store.writes[0]).toMatchObject({ id: 's', head: null, epoch: 1, nonce: 'n' })
     expect(await rows()).toEqual([])
     expect(outbox.stats()).toMatchObject({ pending: 0, delivered: 50, removed: 50 })
+  })
+
+  it('whose rows could not be removed are not made again: only the write is', async () => {
+    const { outbox, take, clock, store, stored, rows } = await open()
+    await stored(send(1), send(2))
+    store.refusals.push('unknown', 'fenced', 'conflict')
+    outbox.committed(sender(), [send(1)])
+    take()[0]!.ok()
+    await clock.advance(0)
+    outbox.committed(sender(), [send(2)])
+    take()[0]!.ok()
+    await clock.advance(2_000)
+    expect(store.writes.map(write => write.entries?.length)).toEqual([1, 2, 2, 2])
+    expect(await rows()).toEqual([])
+    expect(take()).toEqual([])
+    expect(outbox.stats()).toMatchObject({ pending: 0, delivered: 2, removed: 2 })
   })
 
   it('that were refused leave again after a growing wait, those behind them in order after them', async () => {
