@@ -55,10 +55,11 @@ export interface Failed {
 /** After a run that failed. `ranMs`, `nowMs` by default: the time given to `present`. */
 export function failed(r: Reminder, error: string, nowMs: number, ranMs = nowMs): Failed {
   const { due, missed } = occurrenceAt(r, ranMs)
-  const { missed: _, ...rest } = r
+  const { missed: _, tryAt: __, ...rest } = r
   const tried: Reminder = { ...rest, due, failures: r.failures + 1, ...missed === 0 ? {} : { missed } }
   if (tried.failures < r.policy.attempts) {
-    return { reminder: tried, due: Math.ceil(nowMs + Math.min(MAX_BACKOFF_MS, r.policy.backoffMs * 2 ** (tried.failures - 1))) }
+    const tryAt = Math.ceil(nowMs + Math.min(MAX_BACKOFF_MS, r.policy.backoffMs * 2 ** (tried.failures - 1)))
+    return { reminder: { ...tried, tryAt }, due: tryAt }
   }
   // What is dead is one occurrence: revived, it runs by itself and the schedule is not its concern.
   const dead: Reminder = { ...tried, schedule: { kind: 'once', at: due }, dead: { error: error.slice(0, MAX_ERROR_LENGTH).toWellFormed(), at: nowMs } }
@@ -94,7 +95,7 @@ function following(r: Reminder, nowMs: number): Reminder | undefined {
 
 function moved(r: Reminder, due: number | undefined): Reminder | undefined {
   if (due === undefined) return undefined
-  const { missed: _, ...rest } = r
+  const { missed: _, tryAt: __, ...rest } = r
   return { ...rest, due, failures: 0 }
 }
 

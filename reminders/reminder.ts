@@ -28,6 +28,8 @@ export interface Reminder {
   readonly lost?: number
   /** While the present occurrence is being retried: how many earlier ones it stands for; 0 when absent. */
   readonly missed?: number
+  /** While it is being retried: when the next try is due. */
+  readonly tryAt?: number
   readonly dead?: { readonly error: string; readonly at: number }
 }
 
@@ -41,6 +43,9 @@ export const deadName = (name: string): string => originalName(name) + DEAD
 
 /** The reminder's own name, of itself or of its dead occurrence. */
 export const originalName = (name: string): string => name.endsWith(DEAD) ? name.slice(0, -DEAD.length) : name
+
+/** When its row is due: NEVER_DUE for a dead letter. */
+export const rowDue = (r: Reminder): number => r.dead !== undefined ? NEVER_DUE : r.tryAt ?? r.due
 
 /** What is late by more is passed over by `missed: 'skip'`. */
 export const SKIP_AFTER_MS = 60_000
@@ -61,13 +66,13 @@ export function newReminder(schedule: Schedule, policy: Policy, method: string |
   return { schedule, policy, method, args, due, count: 0, failures: 0 }
 }
 
-/** `rowDue` is the due time of its row: NEVER_DUE for a dead letter. */
-export const showReminder = (name: string, r: Reminder, rowDue: number): ReminderInfo => ({
+/** As authors and operators see it. `dueMs` is the due time of its row. */
+export const showReminder = (name: string, r: Reminder, dueMs = rowDue(r)): ReminderInfo => ({
   name,
   schedule: showSchedule(r.schedule, r.policy),
   method: r.method,
   args: r.args,
-  due: r.dead !== undefined || rowDue >= NEVER_DUE ? undefined : new Date(rowDue),
+  due: r.dead !== undefined || dueMs >= NEVER_DUE ? undefined : new Date(dueMs),
   count: r.count,
   failures: r.failures,
   dead: r.dead === undefined ? undefined : { error: r.dead.error, at: new Date(r.dead.at) },
@@ -80,7 +85,8 @@ const missedPolicies = ['once', 'all', 'skip'] as const
 /** @throws NOT_ENCODABLE naming the argument that cannot be stored */
 export const encodeReminder = (r: Reminder): Uint8Array => encode([
   FORM, packSchedule(r.schedule), [missedPolicies.indexOf(r.policy.missed), r.policy.attempts, r.policy.backoffMs],
-  r.method ?? null, r.args, r.due, r.count, r.failures, r.lost ?? 0, r.missed ?? 0, r.dead === undefined ? null : [r.dead.error, r.dead.at],
+  r.method ?? null, r.args, r.due, r.count, r.failures, r.lost ?? 0, r.missed ?? 0, r.tryAt ?? null,
+  r.dead === undefined ? null : [r.dead.error, r.dead.at],
 ], 'a reminder')
 
 /** `who` names the reminder in the error. @throws STATE_UNREADABLE */
@@ -106,12 +112,13 @@ function packSchedule(s: Schedule): unknown[] {
 }
 
 function unpackReminder(row: readonly unknown[]): Reminder {
-  const [, schedule, policy, method, args, due, count, failures, lost, missed, dead] = row
+  const [, schedule, policy, method, args, due, count, failures, lost, missed, tryAt, dead] = row
   const [missedPolicy, attempts, backoff] = list(policy, 'policy')
   const deadParts = dead === null ? undefined : list(dead, 'dead')
   const occurrence = {
     ...lost === 0 ? {} : { lost: number(lost, 'lost') },
     ...missed === 0 ? {} : { missed: number(missed, 'missed') },
+    ...tryAt === null ? {} : { tryAt: number(tryAt, 'next try') },
     ...deadParts === undefined ? {} : { dead: { error: text(deadParts[0], 'error'), at: number(deadParts[1], 'at') } },
   }
   const missedName = missedPolicies[number(missedPolicy, 'missed policy')]

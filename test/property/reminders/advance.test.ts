@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { advanced, failed, present } from '../../../reminders/advance.ts'
-import { decodeReminder, encodeReminder, newReminder, type Reminder } from '../../../reminders/reminder.ts'
+import { decodeReminder, encodeReminder, newReminder, rowDue as rowDueOf, type Reminder } from '../../../reminders/reminder.ts'
 import { nextDue, type Policy, type Schedule } from '../../../reminders/schedule.ts'
 import { NEVER_DUE } from '../../../stores/actor-store.ts'
 
@@ -73,6 +73,7 @@ function live(first: Reminder, steps: readonly { lateMs: number; takesMs: number
         if (next.due === NEVER_DUE) return { runs, skipped, last: undefined }
         r = next.reminder
         rowDue = next.due
+        expect(rowDueOf(r)).toBe(next.due)
         if (next.dead === undefined) continue
       }
     }

@@ -6,7 +6,6 @@ import {
   deadName, decodeReminder, encodeReminder, newReminder, originalName, reminderEntry, showReminder, type Reminder,
 } from '../../../reminders/reminder.ts'
 import type { Policy, Schedule } from '../../../reminders/schedule.ts'
-import { NEVER_DUE } from '../../../stores/actor-store.ts'
 
 const NOW = Date.UTC(2026, 2, 1, 12)
 const policy: Policy = { missed: 'once', attempts: 4, backoffMs: 1_000 }
@@ -25,7 +24,7 @@ describe('a stored reminder', () => {
     every: {
       schedule: { kind: 'every', first: NOW, period: { months: 1, days: 2, ms: 3 }, times: 5, until: NOW + 1e10, tz: 'Europe/Berlin' },
       policy: { missed: 'all', attempts: 1, backoffMs: 0 }, method: '_pay', args: [1, 'two', new Map([['three', 3n]]), undefined],
-      due: NOW + 5, count: 3, failures: 2, lost: 1, missed: 7,
+      due: NOW + 5, count: 3, failures: 2, lost: 1, missed: 7, tryAt: NOW + 9,
     },
     cron: {
       schedule: { kind: 'cron', cron: '0 3 1 * *', tz: 'UTC', from: NOW, until: NOW + 1e10 }, policy: { ...policy, missed: 'skip' },
@@ -52,9 +51,9 @@ describe('a stored reminder', () => {
     ['a list', encode([], 'x')],
     ['a newer form', encode([2, [0, NOW]], 'x')],
     ['half of one', encode([1, [0, NOW], [0, 4, 1_000], null], 'x')],
-    ['an unknown kind of schedule', encode([1, [9, NOW], [0, 4, 1_000], null, [], NOW, 0, 0, 0, 0, null], 'x')],
-    ['an unknown policy', encode([1, [0, NOW], [9, 4, 1_000], null, [], NOW, 0, 0, 0, 0, null], 'x')],
-    ['a time that is none', encode([1, [0, 'soon'], [0, 4, 1_000], null, [], NOW, 0, 0, 0, 0, null], 'x')],
+    ['an unknown kind of schedule', encode([1, [9, NOW], [0, 4, 1_000], null, [], NOW, 0, 0, 0, 0, null, null], 'x')],
+    ['an unknown policy', encode([1, [0, NOW], [9, 4, 1_000], null, [], NOW, 0, 0, 0, 0, null, null], 'x')],
+    ['a time that is none', encode([1, [0, 'soon'], [0, 4, 1_000], null, [], NOW, 0, 0, 0, 0, null, null], 'x')],
   ])('is not %s', (_, bytes) => {
     expect(codeOf(() => decodeReminder(bytes, 'T/a r:x'))).toBe('STATE_UNREADABLE')
   })
@@ -89,11 +88,11 @@ describe('names and forms for people', () => {
 
   it('show when it runs next, a retry too, and no time for a dead letter', () => {
     const r = newReminder(every, policy, '_pay', [1], NOW)
-    expect(showReminder('pay', { ...r, failures: 1 }, NOW + 1_000)).toEqual({
+    expect(showReminder('pay', { ...r, failures: 1, tryAt: NOW + 1_000 })).toEqual({
       name: 'pay', method: '_pay', args: [1], due: new Date(NOW + 1_000), count: 0, failures: 1, dead: undefined,
       schedule: { every: 60_000, first: '2026-03-01T12:00:00.000Z', missed: 'once', retry: { attempts: 4, backoff: 1_000 } },
     })
-    const dead = showReminder('pay/dead', { ...r, failures: 4, dead: { error: 'kaputt', at: NOW } }, NEVER_DUE)
+    const dead = showReminder('pay/dead', { ...r, failures: 4, dead: { error: 'kaputt', at: NOW } })
     expect([dead.due, dead.dead]).toEqual([undefined, { error: 'kaputt', at: new Date(NOW) }])
   })
 })
