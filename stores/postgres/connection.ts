@@ -23,7 +23,7 @@ import { checkServer } from './server-check.ts'
 
 export interface PostgresConnectionOptions {
   readonly log?: Logger
-  /** How long `open` tries. 8 s by default. */
+  /** How long `open` tries, not counting the last attempt. 5 s by default. */
   readonly openTimeoutMs?: number
   /** How long a statement waits for its answer. 5 s by default. */
   readonly commandTimeoutMs?: number
@@ -65,7 +65,7 @@ export class PostgresConnection {
     this.#address = address
     this.#clock = clock
     this.#log = options.log ?? silentLogger
-    this.#openTimeoutMs = options.openTimeoutMs ?? 8_000
+    this.#openTimeoutMs = options.openTimeoutMs ?? 5_000
     this.#commandTimeoutMs = options.commandTimeoutMs ?? 5_000
   }
 
@@ -112,10 +112,11 @@ export class PostgresConnection {
       pool = this.#makePool()
       const client = await this.#firstClient(pool, giveUpAt)
       try {
-        for (const warning of await checkServer(client)) this.#log.warn({ store: this.name }, warning)
-        await migrate(client, this.#schemaName, Math.max(1_000, giveUpAt - this.#clock.monotonicMs()))
+        const leftMs = (): number => Math.max(1_000, Math.ceil(giveUpAt - this.#clock.monotonicMs()))
+        for (const warning of await checkServer(client, leftMs())) this.#log.warn({ store: this.name }, warning)
+        await migrate(client, this.#schemaName, leftMs())
       } finally {
-        // It may be left in the middle of something.
+        // It may be left inside a transaction, which ends with it.
         client.release(true)
       }
     } catch (error) {

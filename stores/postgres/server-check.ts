@@ -1,17 +1,17 @@
 /** Whether a server can hold what Troupe promises: asked once, when a store is opened. */
-import type { ClientBase } from 'pg'
+import type { ClientBase, QueryConfig } from 'pg'
 import { Unfit } from './failure.ts'
 
 const OLDEST_VERSION = 12
 
 /** Returns warnings about settings with which acknowledged commits can be lost. @throws Unfit */
-export async function checkServer(client: ClientBase): Promise<string[]> {
-  const { rows: [row] } = await client.query<Record<string, string>>(`
+export async function checkServer(client: ClientBase, timeoutMs: number): Promise<string[]> {
+  const { rows: [row] } = await ask(client, timeoutMs, `
     select current_setting('server_version_num') as version, current_setting('server_encoding') as encoding,
       pg_is_in_recovery()::text as standby, current_setting('transaction_read_only') as readonly,
       current_setting('transaction_isolation') as isolation, current_setting('fsync') as fsync,
       current_setting('full_page_writes') as pages, current_setting('synchronous_commit') as synchronous`)
-  const is = row!
+  const is = row as Record<string, string>
   const major = Math.floor(Number(is.version) / 10_000)
   if (major < OLDEST_VERSION) throw new Unfit(`it is PostgreSQL ${major}`, `use PostgreSQL ${OLDEST_VERSION} or newer`)
   if (is.encoding !== 'UTF8') throw new Unfit(`the database has encoding ${is.encoding}`, 'create one with encoding UTF8')
@@ -28,3 +28,7 @@ export async function checkServer(client: ClientBase): Promise<string[]> {
   }
   return warnings
 }
+
+/** One statement with a time limit of its own, which pg has but its types have not. */
+export const ask = (client: ClientBase, timeoutMs: number, text: string, values: unknown[] = []): Promise<{ rows: unknown[] }> =>
+  client.query({ text, values, query_timeout: timeoutMs } as QueryConfig)

@@ -262,6 +262,43 @@ describe('a commit that is broken off', () => {
   })
 })
 
+test('owners chase each other through a shard while backends are terminated: head and entry agree, nothing acknowledged is lost', async () => {
+  const owners = [await storeOn(), await storeOn()]
+  let epoch = 0
+  let acknowledged = 0
+  let unknown = 0
+  const deadline = performance.now() + 20_000
+  const running = (): boolean => performance.now() < deadline && (acknowledged < 40 || unknown < 5)
+  const terminator = (async () => {
+    for (const client = await connected(); running();) {
+      const seen = acknowledged
+      await client.query(`select pg_terminate_backend(pid) from pg_stat_activity where query like 'call ' || $1 || '%' and state = 'active'`, [schema])
+      while (running() && acknowledged === seen) await new Promise(resolve => setTimeout(resolve, 1))
+    }
+  })()
+  const chase = async (store: PostgresActorStore): Promise<void> => {
+    while (running()) {
+      const mine = claim(++epoch)
+      const known = acknowledged
+      const claimed = await store.claim([mine]).catch(() => undefined)
+      if (claimed?.[0]!.outcome !== 'ok') continue
+      let version = (await eventually(() => store.load([write(1, 0)])))[0]?.version ?? 0
+      expect(version).toBeGreaterThanOrEqual(known)
+      for (let turn = 0; turn < 5; turn++) {
+        const [result] = await store.commit([write(mine.epoch, version, 'a', [['x', Buffer.from(String(version + 1))]])])
+        if (result === 'unknown') unknown++
+        if (result !== 'ok') break
+        acknowledged = Math.max(acknowledged, ++version)
+      }
+    }
+  }
+  await Promise.all([...owners.map(chase), terminator])
+  const [version, x] = await eventually(() => stateOf(owners[0]!))
+  expect(version).toBeGreaterThanOrEqual(acknowledged)
+  expect(x).toBe(String(version))
+  expect([acknowledged >= 40, unknown >= 5]).toEqual([true, true])
+})
+
 describe('a server that goes away', () => {
   // Its own server: killing one takes everybody's.
   let own: PostgresServer
@@ -342,6 +379,15 @@ describe('a server that goes away', () => {
     const version = (await store.load([write(1, 0)]))[0]?.version ?? 0
     expect(await store.commit([write(1, version)])).toEqual(['fenced'])
     expect(await store.commit([write(2, version)])).toEqual(['ok'])
+  })
+
+  test('a frozen one cannot be opened, in time', async () => {
+    own.freeze()
+    const connection = new PostgresConnection(parsePostgresUrl(own.url), namespace, clock, { openTimeoutMs: 500 })
+    const began = performance.now()
+    await expect(connection.open()).rejects.toMatchObject({ code: 'STORE_OPEN_FAILED', message: expect.stringMatching(/timeout/) })
+    expect(performance.now() - began).toBeLessThan(4_000)
+    own.thaw()
   })
 
   test('a frozen one does not keep a store from closing', async () => {
