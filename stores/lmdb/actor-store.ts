@@ -11,9 +11,13 @@ import type {
 } from '../actor-store.ts'
 import { compareHead, HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
 import { LmdbClaims } from './claims.ts'
+import { byGroup } from './due-index.ts'
 import { LmdbEntries } from './entries.ts'
 import { queuePut, type LmdbEnvironment, type Put, type Rows } from './environment.ts'
 import { actorKey, actorKeyRoom, afterKey, afterPrefix, idOfActorKey, typeKey, writeActorKey } from './keys.ts'
+
+/** Due rows after which others get the thread: a few milliseconds. */
+const DUE_ROWS_OF_A_TICK = 1_000
 
 interface Tables {
   readonly heads: Rows
@@ -76,7 +80,20 @@ export class LmdbActorStore implements ActorStore {
   }
 
   async due(queries: readonly DueQuery[]): Promise<readonly DuePage[]> {
-    return this.#read(({ entries }) => entries.due(queries))
+    const pages: DuePage[] = new Array(queries.length)
+    let rows = 0
+    for (const places of byGroup(queries)) {
+      if (rows > DUE_ROWS_OF_A_TICK) {
+        await new Promise<void>(resolve => { this.#clock.soon(resolve) })
+        rows = 0
+      }
+      const found = this.#read(({ entries }) => entries.due(places.map(place => queries[place]!)))
+      for (const [index, page] of found.entries()) {
+        pages[places[index]!] = page
+        rows += page.rows.length
+      }
+    }
+    return pages
   }
 
   async list(type: string, cursor: string | undefined, limit: number): Promise<ActorPage> {

@@ -43,20 +43,15 @@ export class LmdbDueIndex {
     return dueKey(dueGroupKey(actor), actor.shard, { due, id: actor.id, name })
   }
 
-  /** One a query, in order. */
+  /** One a query, in order, all of one group (`byGroup`). */
   find(queries: readonly DueQuery[]): readonly DuePlaces[] {
-    const groups = new Map<string, { readonly prefix: Buffer; readonly searches: Search[] }>()
+    if (queries.length === 0) return []
+    const prefix = dueGroupKey(queries[0]!)
     const searches = queries.map((query): Search => {
-      const prefix = dueGroupKey(query)
       const from = query.after === undefined ? prefix : afterKey(dueKey(prefix, query.shard, query.after))
-      const search = { query, from, places: [], next: undefined }
-      const key = prefix.toString('latin1')
-      const group = groups.get(key)
-      if (group === undefined) groups.set(key, { prefix, searches: [search] })
-      else group.searches.push(search)
-      return search
+      return { query, from, places: [], next: undefined }
     })
-    for (const { prefix, searches: ofGroup } of groups.values()) this.#pass(prefix, ofGroup)
+    this.#pass(prefix, searches)
     return searches
   }
 
@@ -66,8 +61,7 @@ export class LmdbDueIndex {
     const byShard = Map.groupBy(searches, ({ query }) => query.shard)
     let open = searches.length
     let beyond = 0
-    for (const bytes of this.rows.getKeys({ start, end: dueGroupEnd(prefix) })) {
-      const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    for (const key of this.rows.getKeys({ start, end: dueGroupEnd(prefix) })) {
       const found = byShard.get(shardOfDueKey(key, prefix.length))
       if (found !== undefined) {
         for (const search of found) if (search.next === undefined && endsAt(search, key, prefix.length)) open--
@@ -80,6 +74,12 @@ export class LmdbDueIndex {
       }
     }
   }
+}
+
+/** Places of queries in their list, those of one group of shards together. */
+export function byGroup(queries: readonly DueQuery[]): number[][] {
+  const places = Array.from(queries, (_, place) => place)
+  return [...Map.groupBy(places, place => dueGroupKey(queries[place]!).toString('latin1')).values()]
 }
 
 /** A row of its shard for a search: into the page, or it is the one that follows the page (true). */

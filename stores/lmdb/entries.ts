@@ -50,6 +50,7 @@ export class LmdbEntries {
     }
   }
 
+  /** All queries are of one group (`byGroup`). */
   due(queries: readonly DueQuery[]): DuePage[] {
     return this.#due.find(queries).map(({ places, next }, index) => ({
       rows: places.map(place => {
