@@ -65,7 +65,7 @@ export function addRemindersCommand(program: Command): void {
 
 async function reminders(target: string, flags: ReminderFlags): Promise<void> {
   const { type, id } = readTarget(target)
-  const action = oneAction({ set: flags.set, delete: flags.delete, retry: flags.retry })
+  const action = oneAction({ set: flags.set, delete: flags.delete, retry: flags.retry }, flags.dead)
   const setting = readSetting(flags)
   if (action === undefined) return withClient(flags.to, client => list(client, type, id, flags))
   if (id === undefined) needsActor(action, target)

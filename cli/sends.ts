@@ -45,7 +45,7 @@ export function addSendsCommand(program: Command): void {
 
 async function sends(target: string, flags: SendFlags): Promise<void> {
   const { type, id } = readTarget(target)
-  const action = oneAction({ retry: flags.retry, delete: flags.delete })
+  const action = oneAction({ retry: flags.retry, delete: flags.delete }, flags.dead)
   if (action === undefined) return withClient(flags.to, client => list(client, type, id, flags))
   if (id === undefined) needsActor(action, target)
   await withClient(flags.to, client => act(client, { type, id }, action, flags[action]!))

@@ -8,7 +8,8 @@ import { jsonText } from '../gateway/json-values.ts'
 import { reportCallFailure } from './failure.ts'
 import { PagedTable, type Row } from './table.ts'
 
-export const PAGE = 1000
+/** Entries asked for at a time: each may hold arguments of 256 KiB. */
+export const PAGE = 200
 
 /** Pages from `read`, until one has no cursor. */
 export async function* pagesOf<Entry, Cursor>(
@@ -44,10 +45,11 @@ export async function withClient(url: string, work: (client: Client) => Promise<
   }
 }
 
-/** The one action among `actions` that was asked for, or undefined. @throws BAD_OPTION when there are several */
-export function oneAction<Name extends string>(actions: Readonly<Record<Name, string | number | undefined>>): Name | undefined {
+/** The one action among `actions` that was asked for, or undefined. @throws BAD_OPTION when there are several, or `--dead` stands beside one */
+export function oneAction<Name extends string>(actions: Readonly<Record<Name, string | number | undefined>>, dead = false): Name | undefined {
   const asked = (Object.keys(actions) as Name[]).filter(name => actions[name] !== undefined)
   if (asked.length > 1) throw new TroupeError('BAD_OPTION', `${asked.map(name => `--${name}`).join(' and ')} cannot be used together; give one`)
+  if (dead && asked.length > 0) throw new TroupeError('BAD_OPTION', `--dead is for lists; leave it out beside --${asked[0]}`)
   return asked[0]
 }
 

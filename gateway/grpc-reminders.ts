@@ -13,7 +13,7 @@ import { jsonText } from './json-values.ts'
 import { daprReminder, type FailurePolicy } from './reminder-body.ts'
 import { daprFieldsOf } from './reminder-document.ts'
 import { reminderNotFound } from './reminder-errors.ts'
-import { allReminders, deleteEach, deletePage, type WorkOptions } from './reminder-pages.ts'
+import { allReminders, deleteEach, deletePage, PAGE, type WorkOptions } from './reminder-pages.ts'
 
 interface Named {
   readonly actorType: string
@@ -42,7 +42,6 @@ export interface ReminderWork extends WorkOptions {
 }
 
 const BYTES_VALUE = 'type.googleapis.com/google.protobuf.BytesValue'
-const PAGE = 1000
 
 export async function registerReminder(request: RegisterRequest, { dispatcher, nowMs, ...work }: ReminderWork): Promise<object> {
   const actor = actorOf(request)

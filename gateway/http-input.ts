@@ -64,9 +64,9 @@ export function readQuery<Name extends string>(url: string, names: readonly Name
   return found
 }
 
-/** `dead`, `cursor` and `limit` of a query. @throws BAD_REQUEST */
-export function readPage(url: string): PageRequest {
-  const { dead, cursor, limit } = readQuery(url, ['dead', 'cursor', 'limit'])
+/** `cursor`, `limit` and, where `names` has it, `dead` of a query. @throws BAD_REQUEST */
+export function readPage(url: string, names: readonly ('dead' | 'cursor' | 'limit')[] = ['dead', 'cursor', 'limit']): PageRequest {
+  const { dead, cursor, limit } = readQuery(url, names)
   return { ...readDead(dead), ...(cursor === undefined ? {} : { cursor }), ...(limit === undefined ? {} : { limit: wholeNumber('limit', limit, MAX_PAGE) }) }
 }
 

@@ -30,7 +30,8 @@ export const managementRoutes = (context: ManagementContext): Route[] => [
   [['GET'], '/troupe/v1/reminders/:type', (exchange, params) => page(exchange, params, type => context.dispatcher.listReminders(type, readPage(exchange.request.url!)))],
   [['DELETE'], '/troupe/v1/reminders/:type', (exchange, params) => page(exchange, params, type => {
     const work = { timeoutMs: callTimeout(exchange.request.headers['troupe-timeout']), signal: exchange.signal }
-    return deletePage(context.dispatcher, type, readPage(exchange.request.url!), work)
+    // Not of dead letters alone: what is deleted is all of a name.
+    return deletePage(context.dispatcher, type, readPage(exchange.request.url!, ['cursor', 'limit']), work)
   })],
   [['GET'], '/troupe/v1/sends/:type', (exchange, params) => page(exchange, params, type => context.dispatcher.listSends(type, readPage(exchange.request.url!)))],
 ]

@@ -19,7 +19,8 @@ export interface Deleted {
   readonly cursor: string | undefined
 }
 
-const PAGE = 1000
+/** Each may carry 256 KiB of arguments, and a page of them lies in memory. */
+export const PAGE = 200
 /** Deletions in flight of one request. */
 const AT_ONCE = 32
 
@@ -44,7 +45,7 @@ export async function* allReminders(
   }
 }
 
-/** Deletes the reminders of one page of a type. A failure may leave some of them deleted: the same page again does the rest. */
+/** Deletes the reminders of one page of a type, dead letters of the same names included. A failure may leave some of them deleted: the same page again does the rest. */
 export async function deletePage(dispatcher: Dispatcher, type: string, page: PageRequest, work: WorkOptions): Promise<Deleted> {
   const { reminders, cursor } = await dispatcher.listReminders(type, page)
   return { deleted: await deleteEach(dispatcher, reminders.map(({ id, name }) => ({ type, id, name })), work), cursor }

@@ -108,9 +108,9 @@ test('lists are of one actor, or of the whole type', async () => {
   const { ask, dispatcher } = await serve({ 'reminders.list': r => r.id === 'a' ? [info('r1', { args: ['x'] }), info('r2')] : [] })
   expect((await ask('ListActorReminders', { actorId: 'a' })).reminders.map((r: any) => [r.name, r.reminder.actorId, r.reminder.period])).toEqual([['r1', 'a', '@every 1s'], ['r2', 'a', '@every 1s']])
   expect((await ask('ListActorReminders', { actorId: 'b' })).reminders ?? []).toEqual([])
-  dispatcher.reminders = Array.from({ length: 2100 }, (_, i) => ({ id: `i${i}`, ...info('r') }))
-  expect((await ask('ListActorReminders', {})).reminders.length).toBe(2100)
-  expect(dispatcher.pages.map(page => page.cursor)).toEqual([undefined, '1000', '2000'])
+  dispatcher.reminders = Array.from({ length: 500 }, (_, i) => ({ id: `i${i}`, ...info('r') }))
+  expect((await ask('ListActorReminders', {})).reminders.length).toBe(500)
+  expect(dispatcher.pages.map(page => page.cursor)).toEqual([undefined, '200', '400'])
 })
 
 test('a list that no message can hold says where it can be read', async () => {

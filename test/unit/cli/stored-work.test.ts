@@ -46,6 +46,7 @@ describe('an action', () => {
     expect(oneAction({ retry: undefined, delete: 'r' })).toBe('delete')
     expect(oneAction({ retry: undefined, delete: undefined })).toBeUndefined()
     expect(() => oneAction({ retry: 3, delete: 4 })).toThrow(refused(/--retry and --delete cannot be used together/))
+    expect(() => oneAction({ delete: 'r' }, true)).toThrow(refused(/--dead is for lists; leave it out beside --delete/))
   })
 
   it('is about one actor', () => {

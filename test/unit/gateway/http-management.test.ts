@@ -92,6 +92,7 @@ test('deleting those of a type goes page by page, through each actor', async () 
   expect((await ask('/troupe/v1/reminders/Account?limit=200&cursor=200', { method: 'DELETE' })).body).toEqual({ deleted: 50 })
   expect(dispatcher.managed.length).toBe(250)
   expect(new Set(dispatcher.managed.map(r => r.id)).size).toBe(250)
+  expect(await ask('/troupe/v1/reminders/Account?dead', { method: 'DELETE' })).toMatchObject({ status: 400, body: { message: expect.stringContaining('there are cursor, limit') as string } })
 })
 
 test('a page that cannot be deleted fails, and what is left of it is not tried', async () => {

@@ -70,7 +70,7 @@ test('the list has them all, page by page behind the door; ?limit asks for one',
   expect(all.status).toBe(200)
   expect(all.body.reminders.map((r: { name: string }) => r.name)).toEqual(names)
   expect(all.body.reminders[0]).toMatchObject({ name: 'r0000', actorType: 'Account', actorID: 'a', period: '@every 1s' })
-  expect(dispatcher.managed.length).toBe(3)
+  expect(dispatcher.managed.length).toBe(13)
   const page = await ask(`${at()}?prefix=r1&after=r1005&limit=2`)
   expect(page.body.reminders.map((r: { name: string }) => r.name)).toEqual(['r1006', 'r1007'])
   expect((await ask(`${at()}?prefix=none`)).text).toBe('{"reminders":[]}')
