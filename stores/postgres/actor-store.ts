@@ -5,6 +5,7 @@
  * What has no answer is 'unknown': a procedure that was sent may still run, but after a claim with a higher epoch it
  * changes nothing, which is what resolves the doubt.
  */
+import { TroupeError } from '../../core/errors.ts'
 import {
   NEVER_DUE, type ActorAddress, type ActorPage, type ActorStore, type ActorWrite, type Claim, type ClaimResult, type CommitResult,
   type DuePage, type DueQuery, type DueRow, type EntryPage, type StoredActor,
@@ -114,7 +115,12 @@ export class PostgresActorStore implements ActorStore {
     try {
       const [row] = await this.#postgres.run(this.#statements.commit, commitParameters(writes)) as [[string]]
       return Array.from(row[0], letter => letters[letter]!)
-    } catch {
+    } catch (error) {
+      // One write that cannot be stored is no harm to the others: they are tried without it.
+      if (writes.length > 1 && TroupeError.is(error) && !error.retryable) {
+        const middle = writes.length >> 1
+        return [...await this.#commit(writes.slice(0, middle)), ...await this.#commit(writes.slice(middle))]
+      }
       return writes.map(() => 'unknown')
     }
   }

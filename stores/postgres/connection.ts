@@ -16,7 +16,7 @@ import { sleep, type Clock } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { silentLogger, type Logger } from '../../core/logger.ts'
 import type { PostgresAddress } from './address.ts'
-import { isPassing, isTakenBack, reasonOf, remedyFor } from './failure.ts'
+import { isPassing, isRefusal, isTakenBack, reasonOf, remedyFor } from './failure.ts'
 import { migrate } from './migrate.ts'
 import { quoted, schemaOf } from './schema.ts'
 import { checkServer } from './server-check.ts'
@@ -90,7 +90,10 @@ export class PostgresConnection {
     if (pool !== undefined) await this.#end(pool)
   }
 
-  /** @throws STORE_UNAVAILABLE when there is no answer, or one that says no: a change may have been made all the same */
+  /**
+   * @throws STORE_UNAVAILABLE when there is no answer, or one that says no: a change may have been made all the same; or
+   * not `retryable`, when the values are at fault: then nothing was changed
+   */
   async run(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
     for (let tries = 1; ; tries++) {
       try {
@@ -100,7 +103,7 @@ export class PostgresConnection {
       } catch (error) {
         if (isTakenBack(error) && tries < MAX_TRIES) continue
         // Without a cause: errors of pg may carry values of their statement.
-        throw new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${reasonOf(error)}`)
+        throw new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${reasonOf(error)}`, { retryable: !isRefusal(error) })
       }
     }
   }

@@ -31,6 +31,9 @@ export const isPassing = (error: unknown): boolean =>
 /** True when nothing of the statement is left in the database: serialization failure, deadlock. */
 export const isTakenBack = (error: unknown): boolean => codeOf(error) === '40001' || codeOf(error) === '40P01'
 
+/** True when the server would say the same of these values again: data exception, broken constraint, limit exceeded. Nothing is left of the statement. */
+export const isRefusal = (error: unknown): boolean => /^(22|23|54)...$/.test(codeOf(error))
+
 /** Its text; a host with several addresses fails once for each. */
 export const reasonOf = (error: unknown): string =>
   error instanceof AggregateError && error.errors.length > 0 ? error.errors.map(messageOf).join(', ') : messageOf(error)

@@ -249,6 +249,15 @@ describe('a commit that is broken off', () => {
     expect(await commit).toEqual(['ok', 'ok'])
   })
 
+  test('a write that cannot be stored is no harm to the others of its flush', async () => {
+    const store = await storeOn()
+    await store.claim([claim(1)])
+    const writes = Array.from({ length: 9 }, (_, index) => write(1, 0, index === 5 ? 'no\0text' : `a${index}`))
+    expect(await store.commit(writes)).toEqual(writes.map((_, index) => index === 5 ? 'unknown' : 'ok'))
+    await expect(store.load([writes[5]!])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: false })
+    expect(await store.load(writes.slice(6))).toMatchObject([{ version: 1 }, { version: 1 }, { version: 1 }])
+  })
+
   test('a lock that somebody keeps: unknown in time, and after it all goes on', async () => {
     const store = await storeOn(server.url, 400)
     await store.claim([claim(1)])
