@@ -1,9 +1,13 @@
 /** The public API of Troupe: explicit names, nothing else. */
 export { Actor, type ActorHooks, type DeactivationReason } from './actors/actor.ts'
-export type { ActorContext, ActorStorage, StorageListOptions } from './actors/actor-context.ts'
+export type { ActorContext, ActorStorage, StorageListOptions, StoragePutOptions } from './actors/actor-context.ts'
 export type { ActorOptions, MethodOption, MethodOptions } from './actors/actor-options.ts'
-export type { ActorRef, CallOptions, RemoteRef, UntypedRef } from './actors/actor-ref.ts'
+export type { ActorRef, CallOptions, RemoteRef, SendOptions, SendRef, UntypedRef } from './actors/actor-ref.ts'
+export type {
+  ActorReminders, ActorTimers, Firing, Instant, ListOptions, Occurrence, Period, ReminderInfo, ReminderPolicy, ReminderSchedule, TimerSchedule,
+} from './actors/actor-reminders.ts'
 export type { ActorClass, ActorStatics } from './actors/actor-type.ts'
+export type { ActorManagement, ManagedReminders, ManagedSends, SendInfo } from './actors/management.ts'
 export { ActorError, isActorError } from './actors/errors.ts'
 export { errorCodes, TroupeError, type ErrorCode, type Executed } from './core/errors.ts'
 export { openLogger, type Logger, type LogLevel } from './core/logger.ts'
@@ -14,5 +18,5 @@ export { startPlacement } from './placement/placement-server.ts'
 export { createHost, type Host, type HostPhase } from './runtime/host.ts'
 export type { HostOptions } from './runtime/host-options.ts'
 export type { Gateway } from './runtime/gateway.ts'
-export type { ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus } from './runtime/dispatch/dispatcher.ts'
+export type { ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus, PageRequest, ReminderPage, SendPage } from './runtime/dispatch/dispatcher.ts'
 export { openStores } from './stores/open-store.ts'
