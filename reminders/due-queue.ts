@@ -16,56 +16,42 @@
  * shard with more than its share gives up the later half of its rows and reads them again when their time comes.
  */
 import { type ActorAddress, type DuePage, type DueRow, NEVER_DUE, type ShardKey } from '../stores/actor-store.ts'
-import { DueHeap } from './due-heap.ts'
-import { type DueLoad, type DueWindow, type Held, keepsLane, laneKey, newWindow, readFrom, rowKey } from './due-window.ts'
-
-export interface QueueLimits {
-  /** How far ahead rows are read. */
-  readonly windowMs: number
-  /** Rows in one page of one shard. */
-  readonly pageRows: number
-  /** Rows in memory, of all shards; exceeded by at most as many again, and by a few pages under way. */
-  readonly maxRows: number
-}
-
-/** What a shard may have in memory and read, whatever the others have. */
-const LEAST_ROWS = 16
+import { type DueLoad, type DueWindow, type Held, isIdle, lowerNext, newWindow, rowKey } from './due-window.ts'
+import { HeldRows } from './held-rows.ts'
+import { type QueueLimits, ReadPlan } from './read-plan.ts'
 
 export class DueQueue {
   readonly #limits: QueueLimits
   readonly #windows = new Map<string, Map<number, DueWindow>>()
-  readonly #armed = new DueHeap<Held>()
-  readonly #toRead = new DueHeap<DueWindow>()
-  /** Windows that would read on but for `maxRows`. */
-  readonly #starved = new Set<DueWindow>()
+  readonly #rows: HeldRows
+  readonly #reads: ReadPlan
   #shards = 0
-  #rows = 0
-  #firing = 0
-  /** Rows that pages under way may bring. */
-  #expected = 0
   #reachMs = -Infinity
 
   constructor(limits: QueueLimits) {
     this.#limits = limits
+    this.#reads = new ReadPlan(limits)
+    this.#rows = new HeldRows(window => {
+      this.#plan(window)
+      this.#reads.freed(this.#rows.size, this.#shards)
+    })
   }
 
   get size(): { readonly shards: number; readonly rows: number; readonly firing: number } {
-    return { shards: this.#shards, rows: this.#rows, firing: this.#firing }
+    return { shards: this.#shards, rows: this.#rows.size, firing: this.#rows.firing }
   }
   /** When a row is to be fired; undefined when none is in memory. */
   get nextFireMs(): number | undefined {
-    return this.#armed.peek()?.at
+    return this.#rows.nextMs
   }
   /** When a shard is to be read; undefined when none is. */
   get nextReadMs(): number | undefined {
-    return this.#toRead.peek()?.at
+    return this.#reads.nextMs
   }
-  /** Earliest due time of a row that is not being fired, in memory or not. Looks at every shard. */
+  /** When the first row is due (or repeated) that is not being fired, in memory or not. Looks at every shard. */
   nextDue(): number | undefined {
-    let least = this.#armed.peek()?.at ?? Infinity
-    for (const byShard of this.#windows.values()) {
-      for (const window of byShard.values()) least = Math.min(least, window.next ?? Infinity)
-    }
+    let least = this.#rows.nextMs ?? Infinity
+    for (const window of this.#all()) least = Math.min(least, window.next ?? Infinity)
     return least === Infinity ? undefined : least
   }
 
@@ -85,15 +71,10 @@ export class DueQueue {
     const window = this.#find(key)
     if (window === undefined) return
     this.#windows.get(key.type)!.delete(key.shard)
-    window.dropped = true
-    for (const held of window.rows.values()) {
-      this.#armed.remove(held)
-      held.phase = 'gone'
-    }
     this.#shards--
-    this.#toRead.remove(window)
-    this.#starved.delete(window)
-    this.#forgot(window.rows.size)
+    this.#reads.forget(window)
+    this.#rows.drop(window)
+    this.#reads.freed(this.#rows.size, this.#shards)
   }
 
   /** A commit made the row new, moved it, or removed it (`due` null). */
@@ -102,7 +83,7 @@ export class DueQueue {
     if (window === undefined) return
     const key = rowKey(actor.id, name)
     const held = window.rows.get(key)
-    if (held !== undefined) this.#remove(held, key)
+    if (held !== undefined) this.#rows.remove(held, key)
     const row = due === null || value === null ? null : { due, id: actor.id, name, value }
     const load = window.load
     load?.changed.set(key, row)
@@ -119,28 +100,7 @@ export class DueQueue {
 
   /** The next row that is due, now being fired: `finish` or `retry` must follow. Never two of one lane at once. */
   start(nowMs: number): Held | undefined {
-    for (;;) {
-      const held = this.#armed.peek()
-      if (held === undefined || held.at > nowMs) return undefined
-      this.#armed.remove(held)
-      const { window } = held
-      if (held.phase === 'armed') window.armed--
-      const lanes = window.lanes
-      const key = laneKey(held.row)
-      const lane = lanes.get(key)
-      if (lane === undefined) lanes.set(key, { holder: held, waiting: new Set() })
-      const blocked = lane !== undefined && lane.holder !== held
-      if (blocked) {
-        held.phase = 'waiting'
-        lane.waiting.add(held)
-        window.waiting++
-      }
-      this.#plan(window)
-      if (blocked) continue
-      held.phase = 'firing'
-      this.#firing++
-      return held
-    }
+    return this.#rows.start(nowMs)
   }
 
   /**
@@ -148,77 +108,40 @@ export class DueQueue {
    * been told yet, the row is kept as settled until then, so that no page can bring its old form back.
    */
   finish(held: Held, result: 'handed' | 'done'): void {
-    this.#firing--
-    if (held.window.dropped) return
-    if (held.phase === 'firing') {
-      const key = rowKey(held.row.id, held.row.name)
-      if (result === 'done') {
-        held.phase = 'settled'
-      } else {
-        this.#remove(held, key)
-        held.window.load?.changed.set(key, null)
-      }
-    }
-    this.#leaveLane(held)
+    const newest = this.#rows.end(held, result === 'done')
+    if (newest && result === 'handed') held.window.load?.changed.set(rowKey(held.row.id, held.row.name), null)
   }
 
   /** The fire has ended and is to be repeated at `atMs`, unless the row was changed meanwhile. */
   retry(held: Held, atMs: number): void {
-    this.#firing--
-    if (held.window.dropped) return
-    const again = held.phase === 'firing'
-    if (again) {
-      held.phase = 'retrying'
-      // The wall clock may have gone back to before its time.
-      this.#armed.put(held, Math.max(atMs, held.row.due))
-    }
-    if (!again || !keepsLane(held.row)) this.#leaveLane(held)
+    this.#rows.retry(held, atMs)
   }
 
   /** The wall clock has jumped back: repeats, timed by it, wait no longer, and what is beyond the new window is given up. */
   wentBack(nowMs: number): void {
     this.#reachMs = nowMs + this.#limits.windowMs
-    for (const byShard of this.#windows.values()) {
-      for (const window of byShard.values()) {
-        if (window.load !== undefined) this.#abandon(window.load, nowMs)
-        this.#giveUp(window, this.#reachMs + 1)
-        for (const held of window.rows.values()) if (held.phase === 'retrying') this.#armed.put(held, Math.max(nowMs, held.row.due))
-        this.#plan(window)
-      }
+    for (const window of this.#all()) {
+      if (window.load !== undefined) this.#abandon(window.load, nowMs)
+      this.#giveUp(window, this.#reachMs + 1)
+      this.#rows.retryNow(window, nowMs)
+      this.#plan(window)
     }
   }
 
   /** Reads to make now, at most `most`: each must be ended by `loaded` or `loadFailed`. */
   reads(nowMs: number, most: number): DueLoad[] {
-    const first = this.#toRead.peek()
-    if (first === undefined || first.at > nowMs) return []
-    const { windowMs, pageRows, maxRows } = this.#limits
-    // Who wants to be read soon comes along: shards fall into step, and many share one call of the store.
-    const soon = nowMs + windowMs / 8
-    const windows: DueWindow[] = []
-    for (let window = this.#toRead.peek(); window !== undefined && window.at <= soon && windows.length < most; window = this.#toRead.peek()) {
-      this.#toRead.remove(window)
-      windows.push(window)
-    }
-    const room = Math.floor((maxRows - this.#rows - this.#expected) / windows.length)
-    const limit = Math.min(pageRows, Math.max(LEAST_ROWS, room))
-    const until = this.#reachAt(nowMs)
-    this.#expected += limit * windows.length
-    return windows.map(window => window.load = {
-      window, changed: new Map(),
-      query: { ...window.key, after: readFrom(window), until, limit },
-    })
+    return this.#reads.begin(nowMs, this.#reachAt(nowMs), this.#rows.size, most)
   }
 
   /** False when the page says neither rows nor that there are none: read again, but not at once. */
   loaded(load: DueLoad, page: DuePage, nowMs: number): boolean {
     const { window, query, changed } = load
-    this.#expected -= query.limit
+    this.#reads.end(load)
     if (window.load !== load || window.dropped) return true
     window.load = undefined
     for (const row of page.rows) {
       const key = rowKey(row.id, row.name)
-      if (!changed.has(key) && !window.rows.has(key)) this.#insert(window, key, row)
+      if (!changed.has(key) && !window.rows.has(key)) this.#rows.insert(window, key, row)
     }
     const last = page.rows.at(-1)
     const next = page.next === undefined || page.next >= NEVER_DUE ? undefined : page.next
@@ -231,16 +154,15 @@ export class DueQueue {
   }
 
   loadFailed(load: DueLoad, nowMs: number): void {
-    this.#expected -= load.query.limit
-    this.#abandon(load, nowMs)
+    this.#reads.end(load)
+    if (load.window.load === load && !load.window.dropped) this.#abandon(load, nowMs)
   }
 
+  /** Whatever the load brings, it is ignored. */
   #abandon(load: DueLoad, nowMs: number): void {
-    const { window } = load
-    if (window.load !== load || window.dropped) return
-    window.load = undefined
+    load.window.load = undefined
     this.#replay(load, nowMs)
-    this.#plan(window)
+    this.#plan(load.window)
   }
 
   /** What was not kept while the page was under way finds its place now. */
@@ -250,75 +172,25 @@ export class DueQueue {
     }
   }
 
-  /** Up to which due time rows are kept in memory. It never goes back, so that no row in memory is beyond one that is not. */
-  #reachAt(nowMs: number): number {
-    return this.#reachMs = Math.max(this.#reachMs, nowMs + this.#limits.windowMs)
-  }
-
-  #find(key: ShardKey): DueWindow | undefined {
-    return this.#windows.get(key.type)?.get(key.shard)
-  }
-
   /** Into memory when it belongs there; else `next` knows of it. */
   #admit(window: DueWindow, key: string, row: DueRow, nowMs: number): void {
     if (row.due >= NEVER_DUE) return
-    if (this.#rows >= this.#limits.maxRows) this.#relieve(window)
-    if (this.#rows >= 2 * this.#limits.maxRows) {
+    const { maxRows } = this.#limits
+    if (this.#rows.size >= maxRows) this.#relieve(window)
+    if (this.#rows.size >= 2 * maxRows) {
       this.#turnAway(window, row, nowMs)
       return
     }
     const known = window.next === undefined || row.due < window.next || row.due === window.after?.due
-    if (known && row.due <= this.#reachAt(nowMs)) this.#insert(window, key, row)
+    if (known && row.due <= this.#reachAt(nowMs)) this.#rows.insert(window, key, row)
     // While a page is under way the row is in its log, and comes here again with it.
     else if (window.load === undefined) lowerNext(window, row.due)
-  }
-
-  #insert(window: DueWindow, key: string, row: DueRow): void {
-    const held: Held = { window, row, phase: 'armed', failures: 0, at: row.due, order: 0, slot: -1 }
-    window.rows.set(key, held)
-    window.armed++
-    this.#rows++
-    this.#armed.put(held, row.due)
-  }
-
-  #remove(held: Held, key: string): void {
-    const { window, phase } = held
-    this.#armed.remove(held)
-    held.phase = 'gone'
-    window.rows.delete(key)
-    if (phase === 'armed') window.armed--
-    if (phase === 'waiting') {
-      window.waiting--
-      window.lanes.get(laneKey(held.row))!.waiting.delete(held)
-    }
-    // The lane of a row that is being fired stays taken until that has ended.
-    if (phase !== 'firing') this.#leaveLane(held)
-    this.#forgot(1)
-  }
-
-  /** When `held` had its lane, the next one that waits gets it. */
-  #leaveLane(held: Held): void {
-    const { lanes } = held.window
-    const key = laneKey(held.row)
-    const lane = lanes.get(key)
-    if (lane?.holder !== held) return
-    const [next] = lane.waiting
-    if (next === undefined) {
-      lanes.delete(key)
-      return
-    }
-    lane.waiting.delete(next)
-    lane.holder = next
-    next.phase = 'armed'
-    next.window.waiting--
-    next.window.armed++
-    this.#armed.put(next, next.row.due)
   }
 
   /** Gives up the later half of a window's idle rows, when these are more than its share. */
   #relieve(window: DueWindow): void {
     // A page under way begins where the window ends now.
-    if (window.load !== undefined || window.armed + window.waiting <= this.#share) return
+    if (window.load !== undefined || window.armed + window.waiting <= this.#reads.share(this.#shards)) return
     const dues: number[] = []
     for (const held of window.rows.values()) if (isIdle(held)) dues.push(held.row.due)
     dues.sort((a, b) => a - b)
@@ -333,50 +205,27 @@ export class DueQueue {
     lowerNext(window, row.due)
   }
 
-  /** Forgets the idle rows that are due at `fromMs` or later; they are read again when their time comes. */
+  /** Idle rows due at `fromMs` or later are read again when their time comes. */
   #giveUp(window: DueWindow, fromMs: number): void {
-    let least = Infinity
-    for (const [key, held] of window.rows) {
-      if (held.row.due < fromMs || !isIdle(held)) continue
-      least = Math.min(least, held.row.due)
-      this.#remove(held, key)
-    }
+    const least = this.#rows.giveUp(window, fromMs)
     if (least < Infinity) lowerNext(window, least)
+    this.#plan(window)
   }
 
-  get #share(): number {
-    return Math.max(LEAST_ROWS, Math.floor(this.#limits.maxRows / this.#shards))
+  /** Up to which due time rows are kept in memory. It never goes back, so that no row in memory is beyond one that is not. */
+  #reachAt(nowMs: number): number {
+    return this.#reachMs = Math.max(this.#reachMs, nowMs + this.#limits.windowMs)
   }
 
-  /** Decides when the window is read on. */
   #plan(window: DueWindow): void {
-    if (window.next === undefined || window.load !== undefined) {
-      this.#toRead.remove(window)
-      this.#starved.delete(window)
-      return
-    }
-    const { windowMs, pageRows, maxRows } = this.#limits
-    const wants = window.armed < Math.max(LEAST_ROWS, pageRows) / 2
-    const room = this.#rows < maxRows || window.rows.size < this.#share
-    if (wants && room) this.#toRead.put(window, window.next - windowMs / 2)
-    else this.#toRead.remove(window)
-    if (wants && !room) this.#starved.add(window)
-    else this.#starved.delete(window)
+    if (!window.dropped) this.#reads.update(window, this.#rows.size, this.#shards)
   }
 
-  #forgot(rows: number): void {
-    this.#rows -= rows
-    // Well below the limit, so that windows do not try in vain for each single row.
-    if (this.#starved.size === 0 || this.#rows > this.#limits.maxRows * 0.875) return
-    for (const window of [...this.#starved]) this.#plan(window)
+  #find(key: ShardKey): DueWindow | undefined {
+    return this.#windows.get(key.type)?.get(key.shard)
   }
-}
 
-const isIdle = (held: Held): boolean => held.phase === 'armed' || held.phase === 'waiting'
-
-/** A row that is due at `due` is not in memory. */
-function lowerNext(window: DueWindow, due: number): void {
-  if (window.next !== undefined && window.next < due) return
-  window.next = due
-  window.after = undefined
+  *#all(): Iterable<DueWindow> {
+    for (const byShard of this.#windows.values()) yield* byShard.values()
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * What one shard has in the due queue: its rows in memory, how far they reach, and the lanes that keep two rows of an
- * actor from being fired at once. Plain records; due-queue.ts is the only one to change them.
+ * actor from being fired at once. Plain records, changed by due-queue.ts, held-rows.ts and read-plan.ts alone.
  */
 import type { DuePlace, DueQuery, DueRow, ShardKey } from '../stores/actor-store.ts'
 import type { HeapItem } from './due-heap.ts'
@@ -65,6 +65,9 @@ export const newWindow = (key: ShardKey): DueWindow => ({
 /** An id holds no `/`. */
 export const rowKey = (id: string, name: string): string => `${id}/${name}`
 
+/** In memory, and nothing has been done with it. */
+export const isIdle = (held: Held): boolean => held.phase === 'armed' || held.phase === 'waiting'
+
 const isSend = (row: DueRow): boolean => row.name.startsWith('o:')
 
 /** Sends of an actor do not wait for its reminders: a handler may hang, handing over does not. */
@@ -76,3 +79,10 @@ export const keepsLane = isSend
 /** Where to begin reading: what is due before `next` is known. No id is empty, so the place is before all of its time. */
 export const readFrom = (window: DueWindow): DuePlace | undefined =>
   window.after ?? (window.next === undefined || window.next <= 0 ? undefined : { due: window.next, id: '', name: '' })
+
+/** A row that is due at `due` is not in memory. */
+export function lowerNext(window: DueWindow, due: number): void {
+  if (window.next !== undefined && window.next < due) return
+  window.next = due
+  window.after = undefined
+}
