@@ -28,6 +28,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   lmdb: ['stores/lmdb'],
   msgpackr: ['core/codec.ts'],
   'node-cron': ['reminders/cron.ts'],
+  pg: ['stores/postgres'],
   pino: ['core/logger.ts'],
   'pino-pretty': ['core/logger.ts'],
   zod: ['actors', 'runtime/host-options.ts'],
