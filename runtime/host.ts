@@ -116,7 +116,7 @@ export class Host implements Dispatcher {
     const loads = new BatchedLoads(this.#stores.actors, clock)
     const claims = new ShardClaims(loads, this.incarnation)
     this.#delivery = new Delivery({
-      types: this.#types, store: this.#stores.actors, commits: this.#commits, claims, clock, random, log, callTimeoutMs: options.callTimeoutMs,
+      types: this.#types, store: this.#stores.actors, commits: this.#commits, claims, clock, random, log,
       route: call => this.#router.route(call),
     })
     this.#timers = new TimerQueue({ clock, log, tick: tickTimer })

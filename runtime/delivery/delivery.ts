@@ -27,28 +27,28 @@ interface DeliveryOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** How long one delivery of a send may take. */
-  readonly callTimeoutMs: number
   readonly route: (call: Invocation) => void
 }
 
 /** Undelivered sends of one actor, and of all actors of a host. */
 const MAX_SENDS_ACTOR = 10_000
 const MAX_SENDS_HOST = 200_000
+/** Longer than any turn should take: the target says that its turn was abandoned, before the sender has given up hearing of it. */
+const DELIVERY_TIMEOUT_MS = 15 * 60_000
 
 export class Delivery {
   readonly #scheduler: DueScheduler
   readonly #outbox: Outbox
   readonly #owned: OwnedShards
 
-  constructor({ types, store, commits, claims, clock, random, log, callTimeoutMs, route }: DeliveryOptions) {
+  constructor({ types, store, commits, claims, clock, random, log, route }: DeliveryOptions) {
     const rows = new DueRows({ types, clock, log, route, current: (shard, row) => this.#scheduler.current(shard, row) })
     this.#scheduler = new DueScheduler({ clock, log, load: queries => store.due(queries), fire: (shard, row) => rows.fire(shard, row) })
     this.#outbox = new Outbox({
-      clock, random, log, commits, claim: shard => claims.of(shard),
-      deliver: (sender, send, previous) => deliverSend(route, callTimeoutMs, sender, send, previous),
+      clock, random, log, commits, claim: shard => claims.of(shard), load: queries => store.due(queries),
+      deliver: (sender, send, previous) => deliverSend(route, DELIVERY_TIMEOUT_MS, sender, send, previous),
     })
-    this.#owned = new OwnedShards({ claims, store, scheduler: this.#scheduler, outbox: this.#outbox, clock, log })
+    this.#owned = new OwnedShards({ claims, scheduler: this.#scheduler, outbox: this.#outbox, clock, log })
   }
 
   serve(type: string, shard: number, epoch: number): void {

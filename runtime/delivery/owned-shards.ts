@@ -1,5 +1,6 @@
 /**
- * The due rows and sends of the shards that this host owns: claimed first, then read once, then followed commit by commit.
+ * The shards that this host owns, as the scheduler and the outbox see them: claimed first (P4), then read once by both, then
+ * followed commit by commit.
  *
  * A shard is read anew when the host gets it, under each new epoch of it, and whenever what the store holds is in doubt (a
  * commit that failed, one that landed after its activation had ended). Nothing is polled.
@@ -8,7 +9,7 @@ import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { DueScheduler } from '../../reminders/due-scheduler.ts'
-import type { ActorAddress, ActorStore, DuePlace, ShardKey } from '../../stores/actor-store.ts'
+import type { ActorAddress, ShardKey } from '../../stores/actor-store.ts'
 import type { Flushed } from '../activation/entry-buffer.ts'
 import type { ShardClaims } from '../dispatch/shard-claims.ts'
 import type { Outbox } from './outbox.ts'
@@ -16,7 +17,6 @@ import { SEND_PREFIX } from './send-row.ts'
 
 interface OwnedShardsOptions {
   readonly claims: ShardClaims
-  readonly store: ActorStore
   readonly scheduler: DueScheduler
   readonly outbox: Outbox
   readonly clock: Clock
@@ -25,12 +25,11 @@ interface OwnedShardsOptions {
 
 interface Owned extends ShardKey {
   readonly epoch: number
-  phase: 'waiting' | 'read'
+  phase: 'waiting' | 'taken'
 }
 
-/** Shards that are claimed and read together. */
+/** Shards that are claimed together. */
 const BATCH = 256
-const SENDS_A_PAGE = 512
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5_000
 
@@ -76,7 +75,7 @@ export class OwnedShards {
   stored(address: ActorAddress, { entries, sends }: Flushed): void {
     const { scheduler, outbox } = this.#options
     if (sends !== undefined) outbox.committed(address, sends)
-    if (this.#owned.get(address.type)?.[address.shard]?.phase !== 'read') return
+    if (this.#owned.get(address.type)?.[address.shard]?.phase !== 'taken') return
     for (const [name, value, due] of entries.values()) {
       if (due !== undefined && !name.startsWith(SEND_PREFIX)) scheduler.changed(address, name, due, value)
     }
@@ -107,12 +106,12 @@ export class OwnedShards {
     const batch = this.#waiting.splice(0, BATCH).filter(owned => this.#isWanted(owned))
     let retryInMs = 0
     try {
-      const refused = await this.#read(batch)
+      const refused = await this.#take(batch)
       this.#failures = 0
       // A newer table will say whose they are; until then they are asked for again, now and then.
       if (refused.length > 0) this.#options.clock.after(LAST_RETRY_MS, () => this.#requeue(refused))
     } catch (error) {
-      this.#options.log.warn({ shards: batch.length, reason: messageOf(error) }, 'reminders and sends of some shards could not be read; trying again')
+      this.#options.log.warn({ shards: batch.length, reason: messageOf(error) }, 'some shards could not be claimed: their reminders and sends wait')
       this.#waiting.unshift(...batch)
       retryInMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(10, this.#failures++))
     }
@@ -130,33 +129,16 @@ export class OwnedShards {
   }
 
   /** @returns those whose claim was refused */
-  async #read(batch: readonly Owned[]): Promise<Owned[]> {
+  async #take(batch: readonly Owned[]): Promise<Owned[]> {
     const { claims, outbox, scheduler } = this.#options
     const results = await Promise.all(batch.map(({ type, shard, epoch }) => claims.claim(type, shard, epoch)))
     const refused = batch.filter((_, i) => results[i]!.outcome === 'refused')
     const mine = batch.filter((owned, i) => results[i]!.outcome === 'ok' && this.#isWanted(owned))
-    for (const owned of mine) outbox.take(owned)
-    await this.#readSends(mine)
     for (const owned of mine) {
-      if (!this.#isWanted(owned)) continue
-      outbox.scanned(owned)
-      owned.phase = 'read'
+      owned.phase = 'taken'
+      outbox.take(owned)
       scheduler.take(owned)
     }
     return refused
-  }
-
-  async #readSends(shards: readonly Owned[]): Promise<void> {
-    const { store, outbox } = this.#options
-    let open: { readonly owned: Owned; readonly after: DuePlace | undefined }[] = shards.map(owned => ({ owned, after: undefined }))
-    while (open.length > 0) {
-      const pages = await store.due(open.map(({ owned: { type, shard }, after }) => ({ type, shard, after, until: 0, limit: SENDS_A_PAGE })))
-      open = open.flatMap(({ owned }, i) => {
-        const { rows } = pages[i]!
-        if (!this.#isWanted(owned)) return []
-        for (const row of rows) if (row.name.startsWith(SEND_PREFIX)) outbox.found({ type: owned.type, shard: owned.shard, id: row.id }, row)
-        return rows.length < SENDS_A_PAGE ? [] : [{ owned, after: rows.at(-1) }]
-      })
-    }
   }
 }
