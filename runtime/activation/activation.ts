@@ -65,6 +65,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #gate: AnswerGate | undefined
   #onQuiet: (() => void)[] | undefined
   #pumping = false
+  /** How often changes were captured. */
+  #captures = 0
   /** Its end, once it retires: whoever asks again waits for the same. */
   #retired: Promise<void> | undefined
 
@@ -192,7 +194,9 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #cutAll(why: TroupeError): void {
     for (const call of this.#once?.end(why) ?? []) (this.#mailbox ??= new Mailbox()).push(call)
     this.#once = undefined
-    for (const held of this.#gate?.takeAll() ?? []) held.fail(why)
+    // Their turns had ended: another one's timeout is none of theirs, and whether they are stored nobody can say.
+    const lost = why.code === 'TURN_TIMEOUT' ? commitError(this.name, 'unknown') : why
+    for (const held of this.#gate?.takeAll() ?? []) held.fail(lost)
     for (let turn = this.#exclusive; turn !== undefined; turn = turn.outer) this.#cut(turn, why)
     if (this.#readers !== undefined) for (const turn of this.#readers) this.#cut(turn, why)
   }
@@ -284,7 +288,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     let savepoint: Savepoint | undefined
     if (!readonly && this.#exclusive !== undefined) {
       try {
-        savepoint = savepointOf(this.#instance!, this.#entries)
+        savepoint = savepointOf(this.#instance!, this.#entries, this.#captures)
       } catch (error) {
         // What the outer turn holds now cannot be held for a way back: this one does not start.
         return call.fail(new TroupeError('STATE_NOT_STORABLE', `${this.name}.${call.methodName} could not re-enter: ${messageOf(error)}`, { executed: 'no' }))
@@ -381,12 +385,15 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #capture(): void {
     const changed = this.#fields!.capture(this.#instance!)
     const wrote = this.#entries?.complete() ?? false
+    this.#captures++
     if ((changed || wrote) && (this.#gate ??= new AnswerGate()).shutForChanges()) this.services.commits.enqueue(this)
   }
 
+  /** To the start of the turn, or to the end of the last turn inside it that was captured: what that one answered stays true. */
   #rollback(savepoint: Savepoint | undefined): void {
-    (savepoint?.fields ?? this.#fields!).restore(this.#instance!)
-    this.#entries?.rollback(savepoint?.entries)
+    const start = savepoint?.captures === this.#captures ? savepoint : undefined;
+    (start?.fields ?? this.#fields!).restore(this.#instance!)
+    this.#entries?.rollback(start?.entries)
   }
 
   /** Undoes what a readonly turn changed; true when there was anything. Inside an exclusive turn nobody can tell whose change it is. */

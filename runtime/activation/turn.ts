@@ -26,11 +26,13 @@ export interface Held {
 export interface Savepoint {
   readonly fields: Fields
   readonly entries: EntrySavepoint | undefined
+  /** Captures of the activation before it: one that came since has made what is here old. */
+  readonly captures: number
 }
 
 /** @throws STATE_NOT_STORABLE when the instance holds now what cannot be held */
-export const savepointOf = (instance: Actor, entries: EntryBuffer | undefined): Savepoint =>
-  ({ fields: Fields.savepoint(instance), entries: entries?.savepoint() })
+export const savepointOf = (instance: Actor, entries: EntryBuffer | undefined, captures: number): Savepoint =>
+  ({ fields: Fields.savepoint(instance), entries: entries?.savepoint(), captures })
 
 /** Gives a readonly turn's instance its held values again; true when it differed. */
 export function takeBack(fields: Fields, instance: Actor): boolean {
