@@ -124,11 +124,12 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#fields = fields
     this.#version = version
     if (tally !== noEntries) this.#entries = new EntryBuffer(tally)
+    this.#once?.begin()
   }
 
   /** The chain of the call that brought it to life: what `onActivate` calls must not wait for that chain. */
   get broughtBy(): ChainLink | undefined {
-    return this.#mailbox?.peek()?.parent
+    return (this.#mailbox?.peek() ?? this.#once?.firstEarly)?.parent
   }
 
   /** Runs `onActivate` as the first turn; its commit is durable when `call` is answered. */
@@ -138,7 +139,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
 
   /** Ends before it began, the id is free for another try. @returns what waited; it did not run */
   giveUp(): Invocation[] {
-    const waiting = this.#takeWaiting()
+    const waiting = [...this.#takeWaiting(), ...this.#once?.end(commitError(this.name, 'unknown')) ?? []]
+    this.#once = undefined
     this.end()
     return waiting
   }
@@ -355,6 +357,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
       }
     }
     this.#leave(call, readonly)
+    if (seams.at !== undefined && call.once?.delivery !== undefined) this.whenDurable(() => seams.at?.('send.applied'), () => undefined)
     this.#pass(call)
     if (call.once !== undefined) this.#once?.finished(call)
     call.outer?.onInnerEnd?.()
