@@ -20,6 +20,9 @@ const suites: Readonly<Record<string, () => Promise<{ suite: Suite }>>> = {
   http: () => import('./suites/http.ts'),
   activation: () => import('./suites/activation.ts'),
   durable: () => import('./suites/durable.ts'),
+  reminders: () => import('./suites/reminders.ts'),
+  sends: () => import('./suites/sends.ts'),
+  idempotent: () => import('./suites/idempotent.ts'),
   memory: () => import('./suites/memory.ts'),
   placement: () => import('./suites/table-build.ts'),
 }

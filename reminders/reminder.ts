@@ -2,8 +2,8 @@
  * A reminder as it is stored: the value of an actor's `r:` entry, beside which stands when it is to run next.
  *
  * A row is self-contained: schedule, policy, target, and how far it has come. What happens to it next is advance.ts. An
- * occurrence of a recurring reminder that failed for good is kept beside it as a row of its own, `r:NAME/dead` (no name of a
- * reminder holds a `/`), the latest one only.
+ * occurrence of a recurring reminder that failed for good is kept beside it as a row of its own, `r:NAME\u0001dead`, the latest one
+ * only: no name holds a control character, so it is nobody else's, and it follows its reminder in the order of names.
  */
 import type { ReminderInfo } from '../actors/actor-reminders.ts'
 import { decode, encode } from '../core/codec.ts'
@@ -33,7 +33,7 @@ export interface Reminder {
   readonly dead?: { readonly error: string; readonly at: number }
 }
 
-const DEAD = '/dead'
+const DEAD = '\u0001dead'
 
 /** Name of the entry of a reminder. */
 export const reminderEntry = (name: string): string => `r:${name}`

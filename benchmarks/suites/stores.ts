@@ -1,8 +1,10 @@
 /** The stores that `durable` and `activation` are measured on, each with the bare use of its own client beside it. */
 import type { HostOptions } from 'troupe'
+import { startPostgres } from '../../test/servers/postgres.ts'
 import { startRedis } from '../../test/servers/redis.ts'
 import { openBareLmdb } from '../floors/bare-lmdb.ts'
 import { openBareMemory } from '../floors/bare-memory.ts'
+import { openBarePostgres } from '../floors/bare-postgres.ts'
 import { openBareRedis } from '../floors/bare-redis.ts'
 import type { BareStore } from '../floors/bare-store.ts'
 import type { Scope } from '../harness/scope.ts'
@@ -17,11 +19,22 @@ export interface OpenedStore {
 }
 
 export interface StoreUnderTest {
-  readonly name: 'memory' | 'LMDB' | 'Redis'
+  readonly name: 'memory' | 'LMDB' | 'Redis' | 'PostgreSQL'
   /** What one `put` and one `get` of its bare client are. */
   readonly put: string
   readonly get: string
   open(scope: Scope): Promise<OpenedStore>
+}
+
+const postgres: StoreUnderTest = {
+  name: 'PostgreSQL',
+  put: 'one prepared upsert, awaited',
+  get: 'one prepared SELECT',
+  async open(scope) {
+    const server = await startPostgres()
+    scope.defer(() => server.stop())
+    return { store: server.url, bare: await openBarePostgres(scope, server.url, await counterBytes()) }
+  },
 }
 
 export const stores: readonly StoreUnderTest[] = [
@@ -49,3 +62,6 @@ export const stores: readonly StoreUnderTest[] = [
     open: async () => ({ store: openMemoryStores(), bare: openBareMemory(await counterBytes()) }),
   },
 ]
+
+/** Those that outlive the process. */
+export const durableStores: readonly StoreUnderTest[] = [...stores.filter(under => under.name !== 'memory'), postgres]

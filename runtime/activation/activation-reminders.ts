@@ -75,8 +75,10 @@ export class ActivationReminders implements ActorReminders {
     }
     presentTurn(this.#activation, 'ctx.reminders.list')
     const found = await listEntries(this.#activation, {
-      prefix: PREFIX + prefix, after: after === undefined ? undefined : deadEntry(after), limit,
+      prefix: PREFIX + prefix, after: after === undefined ? undefined : deadEntry(after), limit: limit + 1,
     })
+    // The next page begins after a name: what is dead of the last one belongs to this page.
+    if (found.length > limit && found[limit]![0] !== deadEntry(originalName(found[limit - 1]![0].slice(PREFIX.length)))) found.pop()
     return found.map(([entry, bytes]) => this.#show(entry, bytes))
   }
 

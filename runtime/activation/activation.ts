@@ -31,7 +31,7 @@ import { OnceCalls } from './once-calls.ts'
 import { onceHost } from './once-host.ts'
 import { startStream } from './stream-turn.ts'
 import type { ActivationTimers } from './timers.ts'
-import { commitError, isThenable, methodFailure, readonlyViolation, runMethod, savepointOf, takeBack, takeResult, type Held, type Outcome, type Savepoint } from './turn.ts'
+import { commitError, cutTurn, isThenable, methodFailure, readonlyViolation, runMethod, savepointOf, takeBack, takeResult, writeOf, type Held, type Outcome, type Savepoint } from './turn.ts'
 
 /**
  * activating → active → retiring → ended, or any → ended at once. Retiring: starts no turn, lets the running ones and
@@ -65,7 +65,6 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #gate: AnswerGate | undefined
   #onQuiet: (() => void)[] | undefined
   #pumping = false
-  /** How often changes were captured. */
   #captures = 0
   /** Its end, once it retires: whoever asks again waits for the same. */
   #retired: Promise<void> | undefined
@@ -111,7 +110,6 @@ export class Activation implements Committable, ContextSource, OutputGate {
   get waiting(): number {
     return this.#mailbox?.size ?? 0
   }
-
   context(): ActorContext {
     return (this.#context ??= new ActivationContext(this))
   }
@@ -199,16 +197,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
     // Their turns had ended: another one's timeout is none of theirs, and whether they are stored nobody can say.
     const lost = why.code === 'TURN_TIMEOUT' ? commitError(this.name, 'unknown') : why
     for (const held of this.#gate?.takeAll() ?? []) held.fail(lost)
-    for (let turn = this.#exclusive; turn !== undefined; turn = turn.outer) this.#cut(turn, why)
-    if (this.#readers !== undefined) for (const turn of this.#readers) this.#cut(turn, why)
-  }
-
-  #cut(turn: Invocation, why: TroupeError): void {
-    this.services.deadlines.remove(turn)
-    turn.turnPhase = 'over'
-    turn.fail(why)
-    turn.abort(why)
-    turn.keeper?.abandoned(turn, why)
+    for (let turn = this.#exclusive; turn !== undefined; turn = turn.outer) cutTurn(this, turn, why)
+    if (this.#readers !== undefined) for (const turn of this.#readers) cutTurn(this, turn, why)
   }
 
   #takeWaiting(): Invocation[] {
@@ -424,11 +414,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
   takeWrite(): ActorWrite {
     seams.at?.('commit.begin')
     this.#gate!.flushBegins()
-    const changes = this.#entries?.take()
-    const { head, entries: fieldEntries } = this.#fields!.takeHead(this.type.version, changes?.tally)
-    const entries = changes?.changes === undefined ? fieldEntries : [...fieldEntries ?? [], ...changes.changes]
-    const write = { type: this.type.name, shard: this.shard, id: this.id, epoch: this.epoch, nonce: this.services.nonce, previous: this.#version, head }
-    return entries === undefined ? write : { ...write, entries }
+    return writeOf(this, this.#version, this.#fields!, this.#entries)
   }
 
   writeSettled(result: CommitResult): void {
@@ -451,8 +437,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#settleQuiet()
   }
 
-  async runHook(name: 'onDeactivate', reason: DeactivationReason): Promise<void> {
-    await (this.#instance as ActorHooks | undefined)?.[name]?.(reason)
+  runHook(name: 'onDeactivate', reason: DeactivationReason): void | Promise<void> {
+    return (this.#instance as ActorHooks | undefined)?.[name]?.(reason)
   }
 
   /** The value of a field as of the last completed turn. */

@@ -13,16 +13,20 @@ import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 import { decode, encode, isPrimitive } from '../../core/codec.ts'
 import { TroupeError } from '../../core/errors.ts'
 import type { ActorAddress, ActorStore, EntryChange } from '../../stores/actor-store.ts'
-import { isReadonly } from './admission.ts'
+import { fullError, isReadonly } from './admission.ts'
 import { inboxEntry, replyEntry, SWEEP_ENTRY, type StoredReply } from './once-entries.ts'
 import { nameOf, type Held } from './turn.ts'
 
 /** What the activation does for it. */
 export interface OnceHost {
   readonly address: ActorAddress
+  /** Its stored state is loaded: its shard is claimed, and nobody else changes its entries any more. */
+  readonly begun: boolean
   /** Nothing of the actor is stored: nothing need be looked up. */
   readonly unstored: boolean
   readonly keepRepliesMs: number
+  /** Calls that may wait in each of the places here, as many as in the mailbox. */
+  readonly room: number
   readonly store: ActorStore
   readonly tally: EntryTally
   wallMs(): number
@@ -41,6 +45,8 @@ const MAX_INBOX = 1000
 
 export class OnceCalls {
   readonly #host: OnceHost
+  /** Calls that came before the actor's state: what they are compared with could still change. */
+  #early: Invocation[] | undefined
   #replies: Map<string, Reply> | undefined
   #inbox: Map<string, number> | undefined
   /** Deliveries of senders whose last number is being read. */
@@ -51,6 +57,12 @@ export class OnceCalls {
   }
 
   accept(call: Invocation): void {
+    if (!this.#host.begun) {
+      if (this.#isFull(call, this.#early?.length)) return
+      (this.#early ??= []).push(call)
+      this.#host.watch(call)
+      return
+    }
     const { key, delivery } = call.once!
     if (call.method?.stream === true) {
       return call.fail(new TroupeError('BAD_REQUEST', `${nameOf(call)} is a stream: it cannot be stored as a reply; call it without an idempotency key`))
@@ -58,10 +70,26 @@ export class OnceCalls {
     if (delivery !== undefined) return this.#acceptDelivery(call, delivery.sender)
     if (isReadonly(call)) return this.#host.admit(call)
     const running = this.#replies?.get(key!)
-    if (running !== undefined) return running.join(call)
+    if (running !== undefined) {
+      if (!this.#isFull(call, running.waiting)) running.join(call)
+      return
+    }
+    if (this.#isFull(call, this.#replies?.size)) return
     const reply = new Reply(this.#host, call, () => this.#replies!.delete(key!));
     (this.#replies ??= new Map()).set(key!, reply)
     reply.start()
+  }
+
+  /** The first of the calls that wait for the actor's state. */
+  get firstEarly(): Invocation | undefined {
+    return this.#early?.find(call => !call.settled)
+  }
+
+  /** The actor's state is loaded. */
+  begin(): void {
+    const early = this.#early
+    this.#early = undefined
+    for (const call of early ?? []) if (!call.settled) this.accept(call)
   }
 
   /** At the start of its turn: true when it needs none any more and was answered. */
@@ -118,17 +146,24 @@ export class OnceCalls {
 
   /** The activation has ended. @returns the calls that did not run; those that waited for a running one got `why` */
   end(why: TroupeError): Invocation[] {
-    const waiting: Invocation[] = []
+    const waiting: Invocation[] = this.#early ?? []
     for (const reply of this.#replies?.values() ?? []) waiting.push(...reply.end(why))
     for (const calls of this.#asking?.values() ?? []) waiting.push(...calls)
-    this.#replies = this.#asking = this.#inbox = undefined
+    this.#early = this.#replies = this.#asking = this.#inbox = undefined
     return waiting.filter(call => !call.settled)
+  }
+
+  /** True when no more may wait there: the call has failed. The first one always finds a place. */
+  #isFull(call: Invocation, waiting = 0): boolean {
+    if (waiting === 0 || waiting < this.#host.room) return false
+    call.fail(fullError(call, waiting))
+    return true
   }
 
   #acceptDelivery(call: Invocation, sender: string): void {
     const asking = this.#asking?.get(sender)
     if (asking !== undefined) {
-      asking.push(call)
+      if (!this.#isFull(call, asking.length)) asking.push(call)
       return
     }
     if (this.#last(sender) !== undefined) return this.#host.admit(call)
@@ -206,6 +241,10 @@ class Reply implements Held, CallKeeper {
     this.#joined.push(call)
     call.keeper = this
     this.#host.watch(call)
+  }
+
+  get waiting(): number {
+    return this.#joined.length
   }
 
   /** A caller gave up. */

@@ -8,8 +8,10 @@ export function onceHost(activation: Activation, admit: (call: Invocation) => vo
   const { services } = activation
   return {
     address: activation.address,
+    get begun() { return activation.fields !== undefined },
     get unstored() { return activation.unstored },
     keepRepliesMs: activation.type.keepRepliesMs,
+    room: activation.type.mailbox,
     store: services.store,
     get tally() { return activation.entries.tally },
     wallMs: services.wallMs,

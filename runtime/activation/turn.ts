@@ -7,7 +7,7 @@ import { copy, encode, isPrimitive } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
 import type { Logger } from '../../core/logger.ts'
-import type { CommitResult } from '../../stores/actor-store.ts'
+import type { ActorWrite, CommitResult } from '../../stores/actor-store.ts'
 import type { Activation } from './activation.ts'
 import type { EntryBuffer, EntrySavepoint } from './entry-buffer.ts'
 
@@ -94,6 +94,24 @@ function ranToItsEnd(error: TroupeError): TroupeError {
     executed: 'yes', retryable: error.retryable, data: error.data, cause: error,
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
   })
+}
+
+/** Ends a running turn from outside: its caller gets `why`, nothing of it counts any more. */
+export function cutTurn({ services }: Activation, turn: Invocation, why: TroupeError): void {
+  services.deadlines.remove(turn)
+  turn.turnPhase = 'over'
+  turn.fail(why)
+  turn.abort(why)
+  turn.keeper?.abandoned(turn, why)
+}
+
+/** What completed turns left, as the store takes it. */
+export function writeOf({ type, shard, id, epoch, services }: Activation, version: number, fields: Fields, buffer: EntryBuffer | undefined): ActorWrite {
+  const changed = buffer?.take()
+  const { head, entries: fieldEntries } = fields.takeHead(type.version, changed?.tally)
+  const entries = changed?.changes === undefined ? fieldEntries : [...fieldEntries ?? [], ...changed.changes]
+  const write = { type: type.name, shard, id, epoch, nonce: services.nonce, previous: version, head }
+  return entries === undefined ? write : { ...write, entries }
 }
 
 /** Why the answers of a failed commit cannot be given. */

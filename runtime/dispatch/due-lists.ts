@@ -16,8 +16,13 @@ interface Cursor {
   readonly after: DuePlace | undefined
 }
 
-/** Shards asked in one call of the store. */
-const SHARDS_A_CALL = 128
+/** Shards asked in one call of the store: few at first, as one may fill the page; more while they give little. */
+const FIRST_SHARDS = 4
+const MOST_SHARDS = 256
+/** Rows asked of one shard at a time. */
+const ROWS_A_SHARD = 100
+/** A page ends early when its rows take so much. */
+const PAGE_BYTES = 4 * 1024 * 1024
 const JUST_BEFORE_DEAD: DuePlace = { due: NEVER_DUE - 1, id: '\uffff', name: '\uffff' }
 
 export class DueLists {
@@ -47,18 +52,24 @@ export class DueLists {
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new TroupeError('BAD_REQUEST', `limit must be 1 to 1000, not ${String(limit)}`)
     let { shard, after } = cursor === undefined ? { shard: 0, after: undefined } : readCursor(cursor)
     const rows: DueRow[] = []
+    let bytes = 0
+    let breadth = FIRST_SHARDS
     while (shard < this.#shards) {
-      const asked = Math.min(SHARDS_A_CALL, this.#shards - shard)
+      const asked = Math.min(breadth, this.#shards - shard)
       const pages = await this.#store.due(Array.from({ length: asked }, (_, i) =>
-        ({ type, shard: shard + i, after: (i === 0 ? after : undefined) ?? (dead ? JUST_BEFORE_DEAD : undefined), until: NEVER_DUE, limit })))
+        ({ type, shard: shard + i, after: (i === 0 ? after : undefined) ?? (dead ? JUST_BEFORE_DEAD : undefined), until: NEVER_DUE, limit: Math.min(limit, ROWS_A_SHARD) })))
+      breadth = Math.min(MOST_SHARDS, breadth * 4)
       for (const page of pages) {
         for (const row of page.rows) {
-          if (rows.length === limit) return { rows, cursor: writeCursor({ shard, after }) }
-          if (row.name.startsWith(prefix)) rows.push(row)
+          if (rows.length === limit || bytes > PAGE_BYTES) return { rows, cursor: writeCursor({ shard, after }) }
+          if (row.name.startsWith(prefix)) {
+            rows.push(row)
+            bytes += row.value.length
+          }
           after = { due: row.due, id: row.id, name: row.name }
         }
         // A full page: this shard has more.
-        if (page.next !== undefined) break
+        if (page.rows.length === Math.min(limit, ROWS_A_SHARD) && page.next !== undefined) break
         shard++
         after = undefined
       }

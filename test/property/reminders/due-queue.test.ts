@@ -10,7 +10,7 @@ const TYPE = 'T'
 const WINDOW_MS = 100
 /** Order of UTF-8 is not that of code units for the last two. */
 const ids = ['a', 'b', 'ab', 'é', '\uffee', '\u{1f600}']
-const names = ['r:x', 'r:y', 'r:x/dead', 'o:00000000001', 'o:00000000002', 's:k']
+const names = ['r:x', 'r:y', 'r:x\u0001dead', 'o:00000000001', 'o:00000000002', 's:k']
 
 const compare = (a: DuePlace, b: DuePlace): number =>
   a.due - b.due || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)) || Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))

@@ -154,7 +154,7 @@ describe('a dead letter that is revived', () => {
   })
 
   it('is shown to its handler by the name of its reminder', () => {
-    const outcome = present(reminder(once), T, 'pay/dead')
+    const outcome = present(reminder(once), T, 'pay\u0001dead')
     expect(outcome.run && outcome.occurrence.reminder).toBe('pay')
   })
 })

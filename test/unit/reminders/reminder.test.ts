@@ -83,7 +83,7 @@ describe('a new reminder', () => {
 describe('names and forms for people', () => {
   it('keep a dead occurrence beside its reminder', () => {
     expect([reminderEntry('pay'), reminderEntry(deadName('pay')), deadName(deadName('pay')), originalName(deadName('pay')), originalName('pay')])
-      .toEqual(['r:pay', 'r:pay/dead', 'pay/dead', 'pay', 'pay'])
+      .toEqual(['r:pay', 'r:pay\u0001dead', 'pay\u0001dead', 'pay', 'pay'])
   })
 
   it('show when it runs next, a retry too, and no time for a dead letter', () => {
@@ -92,7 +92,7 @@ describe('names and forms for people', () => {
       name: 'pay', method: '_pay', args: [1], due: new Date(NOW + 1_000), count: 0, failures: 1, dead: undefined,
       schedule: { every: 60_000, first: '2026-03-01T12:00:00.000Z', missed: 'once', retry: { attempts: 4, backoff: 1_000 } },
     })
-    const dead = showReminder('pay/dead', { ...r, failures: 4, dead: { error: 'kaputt', at: NOW } })
+    const dead = showReminder('pay\u0001dead', { ...r, failures: 4, dead: { error: 'kaputt', at: NOW } })
     expect([dead.due, dead.dead]).toEqual([undefined, { error: 'kaputt', at: new Date(NOW) }])
   })
 })

@@ -1,0 +1,40 @@
+/** `sends`: durable sends from actors of one host to actors of another, from the turn that sends to the turn that is durable there. */
+import { startPlacement } from 'troupe'
+import { SystemClock } from '../../core/clock.ts'
+import { silentLogger } from '../../core/logger.ts'
+import { SystemRandom } from '../../core/random.ts'
+import { openBareLmdb } from '../floors/bare-lmdb.ts'
+import { withCpuOf } from '../harness/cpu.ts'
+import { keepInFlight } from '../harness/keep-in-flight.ts'
+import type { RateCase, Suite } from '../harness/suite.ts'
+import { counterBytes } from '../subjects/counter-bytes.ts'
+import { openMemoryStores } from '../subjects/memory-stores.ts'
+import type { SendingHostApi } from '../subjects/sending-host.ts'
+
+const sends = (inFlight: number): RateCase => ({
+  kind: 'rate', name: 'LMDB, 1,000 senders to 1,000 targets, two hosts', inFlight, floor: 'LMDB: awaited fsynced put of lmdb, on 1,000 keys', atLeast: 0.2, warmUp: 3,
+  async open(scope) {
+    const placement = await startPlacement({ clusterStore: openMemoryStores().cluster, clock: new SystemClock(), random: new SystemRandom(), log: silentLogger })
+    scope.defer(() => placement.stop())
+    const store = `lmdb:${scope.folder()}`
+    const start = async (what: 'Sender' | 'Receiver') => {
+      const host = await scope.child<SendingHostApi>(new URL('../subjects/sending-host.ts', import.meta.url))
+      await host.ask('start', placement.address, store, what)
+      return host
+    }
+    const receiver = await start('Receiver')
+    const sender = await start('Sender')
+    const bare = openBareLmdb(scope, await counterBytes())
+    let put = 0
+    return {
+      floor: seconds => keepInFlight({ inFlight, seconds }, () => bare.put(`c${put++ % 1000}`)),
+      subject: seconds => withCpuOf({ receiver }, () => sender.ask('measure', inFlight, seconds)),
+    }
+  },
+})
+
+export const suite: Suite = {
+  name: 'sends',
+  title: 'durable sends between two hosts',
+  cases: [sends(64), sends(256)],
+}
