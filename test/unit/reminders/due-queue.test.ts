@@ -1,7 +1,7 @@
 // The due queue at its edges: many rows of one millisecond, many rows far away, many shards, memory that is full.
 import { describe, expect, it } from 'vitest'
 import { DueQueue } from '../../../reminders/due-queue.ts'
-import type { DueLoad } from '../../../reminders/due-window.ts'
+import type { DueLoad, Held } from '../../../reminders/due-window.ts'
 import { NEVER_DUE, type DueRow } from '../../../stores/actor-store.ts'
 import { DueIndex } from '../../../stores/memory/due-index.ts'
 
@@ -122,7 +122,7 @@ describe('rows that commits bring', () => {
     for (let i = 5_000; i > 0; i--) {
       index.add(row(`a${i}`, NOW + i))
       queue.changed(actor(`a${i}`), 'r:x', NOW + i, value, NOW)
-      expect(queue.size.rows).toBeLessThanOrEqual(2_000)
+      expect(queue.size.rows).toBeLessThanOrEqual(1_001)
     }
     for (let i = 1; i <= 5_000; i++) {
       read(queue, index, NOW + i)
@@ -143,6 +143,41 @@ describe('rows that commits bring', () => {
     }
     expect(queue.size.rows).toBeLessThanOrEqual(100)
     expect(queue.nextDue()).toBe(NOW)
+  })
+
+  it('of actors that hang fill no more than the memory there is, shut out no other shard, and run when it is their turn', () => {
+    const given = { ...limits, maxRows: 500 }
+    const queue = new DueQueue(given)
+    const indexes = [new DueIndex(), new DueIndex()]
+    for (let i = 0; i < 5_000; i++) for (const index of indexes) index.add(row('hangs', NOW, `r:${String(i).padStart(4, '0')}`))
+    const readAll = (): void => {
+      for (let loads = queue.reads(NOW, 256); loads.length > 0; loads = queue.reads(NOW, 256)) {
+        for (const load of loads) queue.loaded(load, indexes[load.query.shard]!.page(load.query), NOW)
+        for (let held = queue.start(NOW); held !== undefined; held = queue.start(NOW)) if (held.row.id === 'hangs') hanging.push(held)
+      }
+    }
+    const hanging: Held[] = []
+    queue.take(shard)
+    readAll()
+    expect(queue.size).toMatchObject({ rows: 500, firing: 1 })
+    queue.take({ type: 'T', shard: 1 })
+    readAll()
+    expect(queue.size.rows).toBeGreaterThan(600)
+    expect(queue.size.rows).toBeLessThanOrEqual(1_000)
+    expect(hanging.length).toBe(2)
+    // Room for the second one, and it reads on; then its handler hangs no longer.
+    queue.drop(shard)
+    queue.finish(hanging.shift()!, 'done')
+    readAll()
+    expect(queue.size.rows).toBe(500)
+    let ran = 0
+    for (let held = hanging.pop(); held !== undefined; held = hanging.pop() ?? queue.start(NOW)) {
+      ran++
+      queue.changed({ type: 'T', shard: 1, id: 'hangs' }, held.row.name, null, null, NOW)
+      queue.finish(held, 'done')
+      readAll()
+    }
+    expect(ran).toBe(5_000)
   })
 
   it('are dead letters that are never run', () => {

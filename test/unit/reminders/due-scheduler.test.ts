@@ -131,6 +131,22 @@ describe('when it fires', () => {
   })
 })
 
+describe('a repeat', () => {
+  it('does not wait for a wall clock that was set back', async () => {
+    const clock = new JumpingClock()
+    let tries = 0
+    const { scheduler, set } = await setUp(clock, {
+      fire: () => ++tries < 2 ? { retryAt: clock.wallMs() + 5_000 } : 'handed',
+    })
+    await set('a', clock.wallMs() - 86_400_000)
+    scheduler.take(shard)
+    await clock.advance(0)
+    clock.jumpedMs = -3_600_000
+    await clock.advance(10_000)
+    expect(tries).toBe(2)
+  })
+})
+
 describe('slow and failing fires', () => {
   it('hang by the hundred and delay nobody', async () => {
     const never = new Promise<FireResult>(() => {})
