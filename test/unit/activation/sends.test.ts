@@ -244,9 +244,9 @@ describe('a send that fails', () => {
     const letter = { number: 1, type: 'Inbox', id: 'dl', method: 'take', args: ['dead'], dead: { error: expect.stringContaining('Refused') as string, at: expect.any(Date) as Date } }
     expect(await dead(host, 'dl')).toEqual([letter])
     expect((await host.listSends('Outlet', { dead: true })).sends).toEqual([{ from: 'dl', ...letter }])
-    for (const call of [sends.retry(2), sends.retry(99), sends.delete(2)]) expect(await failureOf(call)).toMatchObject({ code: 'NOT_FOUND' })
-    for (const call of [sends.retry(0), sends.retry('1' as never), sends.delete(1.5), sends.list({ limit: 0 }), sends.list({ after: -1 })]) {
-      expect(await failureOf(call)).toMatchObject({ code: 'BAD_REQUEST' })
+    for (const call of [() => sends.retry(2), () => sends.retry(99), () => sends.delete(2)]) expect(await failureOf(call())).toMatchObject({ code: 'NOT_FOUND' })
+    for (const call of [() => sends.retry(0), () => sends.retry('1' as never), () => sends.delete(1.5), () => sends.list({ limit: 0 }), () => sends.list({ after: -1 })]) {
+      expect(await failureOf(call())).toMatchObject({ code: 'BAD_REQUEST' })
     }
     await sends.retry(1)
     expect(await received(host, 'dl', 2)).toEqual(['next', 'dead'])
