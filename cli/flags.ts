@@ -80,7 +80,7 @@ export function readHttpUrl(text: string): string {
 }
 
 export const storeFlag = (fallback: string): Option =>
-  flag('--store <url>', 'where state lives: memory:, lmdb:DIR, redis://…, rediss://… or redis+cluster://…').default(fallback)
+  flag('--store <url>', 'where state lives: memory:, lmdb:DIR, redis://…, rediss://…, redis+cluster://… or postgres://…').default(fallback)
 
 export const clusterStoreFlag = (): Option =>
   flag('--cluster-store <url>', 'where the placement table lives: etcd://HOST:PORT[,HOST:PORT…], or a --store URL (default: --store)')

@@ -57,7 +57,7 @@ async function placement(flags: PlacementFlags): Promise<void> {
       // Only the cluster's rows: this process stores nothing of actors.
       const { actors, cluster: clusterStore } = openStores(flags.store, { namespace: flags.namespace, clock, log, clusterStore: flags.clusterStore })
       if (flags.clusterStore === undefined && !actors.shared) {
-        throw new TroupeError('BAD_OPTION', `--store ${clusterStore.name} is gone with this process, and with it the versions that its hosts' claims rest on; use lmdb:DIR on one machine, or redis://…`)
+        throw new TroupeError('BAD_OPTION', `--store ${clusterStore.name} is gone with this process, and with it the versions that its hosts' claims rest on; use lmdb:DIR on one machine, redis://… or postgres://…`)
       }
       await clusterStore.open()
       const server = await startPlacement({

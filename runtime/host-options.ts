@@ -20,7 +20,7 @@ export interface HostOptions {
   actors: readonly ActorClass[]
   /**
    * Where state lives: `memory:` (default: gone with the process), `lmdb:DIR`, `redis://…`, `rediss://…`,
-   * `redis+cluster://…`, or opened adapters.
+   * `redis+cluster://…`, `postgres://…`, or opened adapters.
    */
   store?: string | { actors: ActorStore; cluster: ClusterStore }
   /**

@@ -353,7 +353,7 @@ export class Host implements Dispatcher {
 /** @throws BAD_OPTION for what would make a host a member that harms its cluster. */
 function checkMembership({ listen, placement }: ResolvedHostOptions, store: ActorStore): void {
   if (!store.shared) {
-    throw new TroupeError('BAD_OPTION', `store ${store.name} belongs to this process alone, but placement ${placement.join(',')} moves actors between hosts: their state would be lost; use lmdb:DIR on one machine, or redis://…`)
+    throw new TroupeError('BAD_OPTION', `store ${store.name} belongs to this process alone, but placement ${placement.join(',')} moves actors between hosts: their state would be lost; use lmdb:DIR on one machine, redis://… or postgres://…`)
   }
   if (listen.advertise === undefined && ['0.0.0.0', '::', '[::]'].includes(listen.host)) {
     throw new TroupeError('BAD_OPTION', `listen.host ${listen.host} is no address that other hosts can call; give listen.advertise (--advertise) the name of this machine`)
