@@ -94,6 +94,11 @@ describe('documents', () => {
     expect([...documented].sort()).toEqual(Object.keys(errorCodes).sort())
   })
 
+  it('link only to files that exist in README.md', () => {
+    const linked = [...textOf('README.md').matchAll(/\]\(([\w./-]+)(?:#[\w-]*)?\)/g)].map(m => m[1]!)
+    expect(linked.filter(path => !existsSync(join(root, path)))).toEqual([])
+  })
+
   it('name only paths that exist in ARCHITECTURE.md', () => {
     const named = [...textOf('ARCHITECTURE.md').matchAll(/`([\w./-]+)`/g)].map(m => m[1]!)
       .filter(name => /\.(?:ts|md|proto|json)$/.test(name) && name.includes('/') || /^[\w-]+\/(?:[\w-]+\/)*$/.test(name))
