@@ -141,8 +141,10 @@ export class Shards {
         if (indexes === undefined) group.set(step.type, new Set([step.shard]))
         else indexes.add(step.shard)
       } else if (has) {
-        if (step.after!.from !== undefined || this.#owned.get(step.type)?.[step.shard] !== undefined) this.get(step.type, step.shard, step.after!)
-        else this.#options.onServing(step.type, step.shard, step.after!.epoch)
+        const known = this.#owned.get(step.type)?.[step.shard]
+        // A call that waited for this table may have come before this news of it: then it is served already, and nobody was told.
+        if (step.after!.from === undefined && (known === undefined || known.phase === 'serving')) this.#options.onServing(step.type, step.shard, step.after!.epoch)
+        else this.get(step.type, step.shard, step.after!)
       }
     }
     for (const [type, indexes] of renewed) this.#lose(type, indexes, false)

@@ -17,6 +17,7 @@ function setUp() {
   let follow: (change: TableChange) => void = () => {}
   const releases: number[] = []
   const rerouted: Invocation[] = []
+  const served: [index: number, epoch: number][] = []
   const membership = {
     table: { owner: () => undefined },
     onChange: (listener: typeof follow) => { follow = listener },
@@ -30,12 +31,12 @@ function setUp() {
   catalog.add(activation)
   const shards = new Shards({
     selfId: 'me', membership, catalog, clock, log: silentLogger, drainMs: () => 2000, reroute: calls => rerouted.push(...calls),
-    onServing: () => undefined, onLost: () => undefined,
+    onServing: (_type, index, epoch) => served.push([index, epoch]), onLost: () => undefined,
   })
   let version = 1
   const change = (before: ShardOwner | undefined, after: ShardOwner | undefined): void =>
     follow({ version: ++version, shards: [{ type: 'T', shard: 1, before, after }], joined: [], gone: [] })
-  return { clock, shards, change, releases, rerouted, end }
+  return { clock, shards, change, releases, rerouted, served, end }
 }
 const settled = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
@@ -50,6 +51,15 @@ test('a shard on its way here parks calls until its former owner released it', (
   expect(shards.parked).toBe(1)
   change(coming, owner('me', 2))
   expect([shard.phase, shards.parked, rerouted]).toEqual(['serving', 0, [call]])
+})
+
+test('a shard whose first call comes before the news of its table is told to be served all the same, once', () => {
+  const { shards, change, served } = setUp()
+  change(undefined, owner('other', 1))
+  expect(shards.get('T', 1, owner('me', 2)).phase).toBe('serving')
+  change(owner('other', 1), owner('me', 2))
+  shards.get('T', 1, owner('me', 2))
+  expect(served).toEqual([[1, 2]])
 })
 
 test('a shard that is never released is served after the grace', async () => {
