@@ -45,8 +45,9 @@ export class ActivationReminders implements ActorReminders {
       throw new TroupeError('PAYLOAD_TOO_LARGE', `reminder ${name}: its arguments take ${size} bytes, ${MAX_REMINDER_BYTES} may be kept; keep them in the actor's state`)
     }
     const reminder = newReminder(schedule, policy, method, args, now)
-    const existing = await readEntry(activation, reminderEntry(name))
+    const stored = await readEntry(activation, reminderEntry(name))
     writableTurn(activation, 'ctx.reminders.set')
+    const existing = asOfNow(activation, reminderEntry(name), stored)
     if (existing !== undefined && !overwrite) throw new TroupeError('REMINDER_EXISTS', `actor reminder already exists: ${name}`)
     if (existing === undefined) {
       const { reminders } = entries.tally
@@ -86,9 +87,10 @@ export class ActivationReminders implements ActorReminders {
     checkMember('reminder', name)
     const activation = this.#activation
     writableTurn(activation, 'ctx.reminders.delete')
-    const [live, dead] = await Promise.all([readEntry(activation, reminderEntry(name)), readEntry(activation, deadEntry(name))])
+    const [stored, dead] = await Promise.all([readEntry(activation, reminderEntry(name)), readEntry(activation, deadEntry(name))])
     writableTurn(activation, 'ctx.reminders.delete')
     const { entries } = activation
+    const live = asOfNow(activation, reminderEntry(name), stored)
     if (live !== undefined) removeReminder(activation, name)
     if (dead !== undefined) entries.write([deadEntry(name), null, null])
     return live !== undefined || dead !== undefined
@@ -114,6 +116,12 @@ export class ActivationReminders implements ActorReminders {
     const reminder = decodeReminder(bytes, this.#activation.name)
     return showReminder(originalName(entry.slice(PREFIX.length)), reminder, reminder.dead === undefined ? reminder.due : NEVER_DUE)
   }
+}
+
+/** What was read, or what another branch of the turn has made of it since: nothing may wait between this and its use. */
+function asOfNow(activation: Activation, entry: string, read: Uint8Array | undefined): Uint8Array | undefined {
+  const since = activation.entries.find(entry)
+  return since === undefined ? read : since[1] ?? undefined
 }
 
 /** Takes a live reminder away, as part of the running turn. */

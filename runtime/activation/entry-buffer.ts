@@ -31,6 +31,7 @@ export class EntryBuffer {
   #turnSends: Send[] | undefined
   #queuedSends: Send[] | undefined
   #sendsInFlight: Send[] | undefined
+  #watched: { readonly name: string; captured: EntryChange | undefined } | undefined
 
   constructor(tally: EntryTally = noEntries) {
     this.#tally = tally
@@ -41,9 +42,19 @@ export class EntryBuffer {
     return this.#turn?.get(name) ?? this.#queued?.get(name) ?? this.#inFlight?.get(name)
   }
 
-  /** True when the running turn has changed the entry. */
-  changedByTurn(name: string): boolean {
-    return this.#turn?.has(name) === true
+  /** From here on `takeWatched` will tell what became of the entry. One at a time: the running turn's. */
+  watch(name: string): void {
+    this.#watched = { name, captured: undefined }
+  }
+
+  /**
+   * The newest change of the watched entry since, by the running turn or by one inside it that was captured (its flush
+   * may have ended by now, so no layer need know it any more). Ends the watch.
+   */
+  takeWatched(): EntryChange | undefined {
+    const watched = this.#watched
+    this.#watched = undefined
+    return watched && (this.#turn?.get(watched.name) ?? watched.captured)
   }
 
   write(change: EntryChange): void {
@@ -94,6 +105,7 @@ export class EntryBuffer {
   /** The turn is complete: true when it changed anything. */
   complete(): boolean {
     if (this.#turn === undefined) return false
+    if (this.#watched !== undefined) this.#watched.captured = this.#turn.get(this.#watched.name) ?? this.#watched.captured
     if (this.#queued === undefined) this.#queued = this.#turn
     else for (const [name, change] of this.#turn) this.#queued.set(name, change)
     if (this.#turnSends !== undefined) {

@@ -45,6 +45,7 @@ export class ReminderRun {
       return this.#write(activation, step.next)
     }
     const firing = new FiringOccurrence(step.occurrence)
+    activation.entries.watch(this.row.name)
     const result = callTarget(activation, instance, originalName(this.name), reminder, firing)
     if (!isThenable(result)) return this.#advance(activation, reminder, firing, now)
     return Promise.resolve(result).then(() => this.#advance(activation, reminder, firing, now))
@@ -67,9 +68,11 @@ export class ReminderRun {
 
   #advance(activation: Activation, reminder: Reminder, firing: FiringOccurrence, ranMs: number): void {
     seams.at?.('reminder.ran')
-    if (firing.cancelled) this.#write(activation, undefined)
-    // Its own turn may have set it anew or deleted it: that is what it is from now on.
-    else if (!activation.entries.changedByTurn(this.row.name)) this.#write(activation, advanced(reminder, ranMs))
+    const changed = activation.entries.takeWatched()
+    if (firing.cancelled) {
+      if (changed?.[1] !== null) this.#write(activation, undefined)
+      // Its own turn, or one inside it, may have set it anew or deleted it: that is what it is from now on.
+    } else if (changed === undefined) this.#write(activation, advanced(reminder, ranMs))
   }
 
   #write(activation: Activation, next: Reminder | undefined): void {
