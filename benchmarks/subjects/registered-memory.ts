@@ -26,8 +26,9 @@ async function heldMegabytes(): Promise<number> {
 }
 
 const api = {
-  /** Writes the rows as turns of 10,000 actors would have; of every hundred, one is due soon after `from`. */
-  register: async (store: string, count: number, from: number): Promise<void> => {
+  /** Writes the rows as turns of 10,000 actors would have; of every hundred, one is due within 15 s after `dueInMs` from now. */
+  register: async (store: string, count: number, dueInMs: number): Promise<void> => {
+    const from = Date.now() + dueInMs
     const { actors } = openStores(store, { clock: new SystemClock(), namespace: 'default' })
     await actors.open()
     const seed = hash32('Scheduled')

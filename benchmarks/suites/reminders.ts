@@ -11,6 +11,9 @@ import { ReminderPlans } from '../subjects/reminder-plans.ts'
 import { durableStores, type StoreUnderTest } from './stores.ts'
 
 const TRIGGERS = 100_000
+const REGISTERED = 1_000_000
+/** One in a hundred is due soon when it is looked at, some time after the last was written, and none is before. */
+const DUE_IN_MS = 100_000
 
 const floorOf = (under: StoreUnderTest): string => `${under.name}: ${under.put}, each to a fresh key under its actor`
 
@@ -35,8 +38,8 @@ const triggers = (under: StoreUnderTest): RateCase => ({
     let put = 0
     return {
       floor: seconds => withCpuOf(bare.servers, () => keepInFlight({ inFlight: 1024, seconds }, () => bare.put(ReminderPlans.rowKey(put++)))),
-      // A quick run has a tenth of a second for what takes a second.
-      subject: seconds => withCpuOf(bare.servers, () => plans.trigger(under.name === 'LMDB' ? Math.round(TRIGGERS * Math.min(1, seconds)) / 2 : Math.round(10_000 * Math.min(1, seconds)))),
+      // As many as there is time for in a quick run.
+      subject: seconds => withCpuOf(bare.servers, () => plans.trigger(Math.round((under.name === 'LMDB' ? TRIGGERS : TRIGGERS / 5) * Math.min(1, seconds)))),
     }
   },
 })
@@ -70,14 +73,18 @@ const heap = (under: StoreUnderTest): FigureCase => ({
     const [full, empty] = [await under.open(scope), await under.open(scope)]
     if (typeof full.store !== 'string' || typeof empty.store !== 'string') throw new Error('needs stores that other processes can open')
     const urls = [full.store, empty.store] as const
+    const child = () => scope.child<RegisteredMemoryApi>(new URL('../subjects/registered-memory.ts', import.meta.url))
+    const registrar = await child()
+    await registrar.ask('register', urls[0], REGISTERED, DUE_IN_MS)
+    await registrar.stop()
     return {
       subject: async () => {
-        const registrar = await scope.child<RegisteredMemoryApi>(new URL('../subjects/registered-memory.ts', import.meta.url))
-        // Due soon when it is looked at: registering takes its time.
-        await registrar.ask('register', urls[0], 1_000_000, Date.now() + 100_000)
-        await registrar.stop()
-        const holder = await scope.child<RegisteredMemoryApi>(new URL('../subjects/registered-memory.ts', import.meta.url))
-        return holder.ask('hold', ...urls)
+        const holder = await child()
+        try {
+          return await holder.ask('hold', ...urls)
+        } finally {
+          await holder.stop()
+        }
       },
     }
   },

@@ -7,7 +7,6 @@ import { targetName } from '../../actors/actor-type.ts'
 import { encode } from '../../core/codec.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { checkMember } from '../../core/ids.ts'
-import { NEVER_DUE } from '../../stores/actor-store.ts'
 import { revived } from '../../reminders/advance.ts'
 import { deadName, decodeReminder, encodeReminder, newReminder, originalName, reminderEntry, showReminder } from '../../reminders/reminder.ts'
 import { readSchedule } from '../../reminders/schedule.ts'
@@ -113,8 +112,7 @@ export class ActivationReminders implements ActorReminders {
   }
 
   #show(entry: string, bytes: Uint8Array): ReminderInfo {
-    const reminder = decodeReminder(bytes, this.#activation.name)
-    return showReminder(originalName(entry.slice(PREFIX.length)), reminder, reminder.dead === undefined ? reminder.due : NEVER_DUE)
+    return showReminder(originalName(entry.slice(PREFIX.length)), decodeReminder(bytes, this.#activation.name))
   }
 }
 
