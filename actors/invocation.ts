@@ -25,6 +25,8 @@ export interface OutputGate {
 export interface CallKeeper {
   /** The caller gave up, or the activation ended under a running stream: nobody waits for it any more. */
   abandoned(call: Invocation, reason: TroupeError): void
+  /** True when what it waits for there is its own effect, and that has begun. */
+  readonly hasStarted?: boolean
 }
 
 /** Keeps a call until its deadline, unless it is removed before. */
@@ -178,7 +180,7 @@ export abstract class Invocation implements ChainLink {
   /** The caller gave up: by its deadline or its signal. What has not started never will. */
   abandon(code: 'CALL_TIMEOUT' | 'CANCELLED', what: string): void {
     if (this.settled) return
-    const started = this.turnPhase !== 'waiting'
+    const started = this.turnPhase !== 'waiting' || this.keeper?.hasStarted === true
     const error = !started && this.problem !== undefined && code === 'CALL_TIMEOUT' ? this.problem : new TroupeError(code, `${showKey({ type: this.typeName, id: this.id })}.${this.methodName}: ${what}, ${
       started ? 'after its turn had started' : 'before its turn started'}`, { executed: started ? 'unknown' : 'no' })
     this.fail(error)

@@ -24,7 +24,7 @@ import type { Committable } from '../../stores/group-commit.ts'
 import { ActivationContext } from './activation-context.ts'
 import type { ActivationServices } from './activation-services.ts'
 import { AnswerGate } from './answer-gate.ts'
-import { admissionOf, cycleError, depthError, fullError, isReadonly, takeNext, type RunningTurns } from './admission.ts'
+import { admissionOf, cycleError, depthError, fullError, isInsideTurn, isReadonly, takeNext, type RunningTurns } from './admission.ts'
 import { EntryBuffer } from './entry-buffer.ts'
 import { Mailbox } from './mailbox.ts'
 import { OnceCalls } from './once-calls.ts'
@@ -137,8 +137,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
 
   /** Ends before it began, the id is free for another try. @returns what waited; it did not run */
   giveUp(): Invocation[] {
-    const waiting = [...this.#takeWaiting(), ...this.#once?.end(commitError(this.name, 'unknown')) ?? []]
-    this.#once = undefined
+    const waiting = this.#takeWaiting()
     this.end()
     return waiting
   }
@@ -201,9 +200,10 @@ export class Activation implements Committable, ContextSource, OutputGate {
     if (this.#readers !== undefined) for (const turn of this.#readers) cutTurn(this, turn, why)
   }
 
+  /** All that wait, also those that came after its end. */
   #takeWaiting(): Invocation[] {
-    const waiting = this.#mailbox?.takeAll() ?? []
-    this.#mailbox = undefined
+    const waiting = [...this.#mailbox?.takeAll() ?? [], ...this.#once?.end(commitError(this.name, 'unknown')) ?? []]
+    this.#mailbox = this.#once = undefined
     for (const call of waiting) call.keeper = undefined
     return waiting
   }
@@ -226,7 +226,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   accept(call: Invocation): void {
     this.lastUsed = this.services.idleTick()
     if (call.once === undefined) return this.#admit(call)
-    ;(this.#once ??= new OnceCalls(onceHost(this, admitted => this.#admit(admitted), held => this.#pass(held)))).accept(call)
+    const isInside = (joining: Invocation): boolean => isInsideTurn(joining, this.#turns)
+    ;(this.#once ??= new OnceCalls(onceHost(this, admitted => this.#admit(admitted), isInside, held => this.#pass(held)))).accept(call)
   }
 
   #admit(call: Invocation): void {

@@ -37,6 +37,12 @@ export function admissionOf(call: Invocation, turns: RunningTurns, waiting: numb
   })
 }
 
+/** True when a running turn waits for the call. */
+export const isInsideTurn = (call: Invocation, { exclusive, readers }: RunningTurns): boolean => {
+  for (let turn = exclusive; turn !== undefined; turn = turn.outer) if (waitsFor(turn, call)) return true
+  return readers?.some(turn => waitsFor(turn, call)) ?? false
+}
+
 /** Takes the waiting call that may start now, if there is one. */
 export function takeNext(mailbox: Mailbox, { type, open, exclusive, readers }: RunningTurns): Invocation | undefined {
   const reading = readers !== undefined && readers.length > 0

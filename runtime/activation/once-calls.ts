@@ -8,6 +8,7 @@
  * A **durable send**: the number of the sender's last applied send is stored under `i:SENDER`, with the turn's commit. It is
  * compared when the turn starts, since earlier sends may wait before it: not higher → answered as done; a gap → SEND_OUT_OF_ORDER.
  */
+import { showChain } from '../../actors/call-chain.ts'
 import type { EntryTally } from '../../actors/fields.ts'
 import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 import { decode, encode, isPrimitive } from '../../core/codec.ts'
@@ -36,6 +37,8 @@ export interface OnceHost {
   retally(part: Partial<EntryTally>): void
   /** Lets it run when its turn comes. */
   admit(call: Invocation): void
+  /** A turn that runs now waits for it: it cannot wait for what comes after that turn. */
+  isInsideTurn(call: Invocation): boolean
   /** Lets it go when all that is visible now is durable. */
   answer(held: Held): void
 }
@@ -166,7 +169,12 @@ export class OnceCalls {
       if (!this.#isFull(call, asking.length)) asking.push(call)
       return
     }
-    if (this.#last(sender) !== undefined) return this.#host.admit(call)
+    const known = this.#last(sender)
+    if (known !== undefined) {
+      // It may be told otherwise by nothing but memory when its turn comes: the actor may be stored by then.
+      if (this.#inbox?.has(sender) !== true) this.#remember(sender, known)
+      return this.#host.admit(call)
+    }
     const entry = inboxEntry(sender)
     const calls = [call];
     (this.#asking ??= new Map()).set(sender, calls)
@@ -174,7 +182,8 @@ export class OnceCalls {
     this.#host.store.loadEntries(this.#host.address, [entry]).then(([bytes]) => {
       if (this.#asking?.get(sender) !== calls) return
       this.#asking.delete(sender)
-      this.#remember(sender, bytes === undefined ? 0 : (decode(bytes, entry, 'STATE_UNREADABLE') as [number])[0])
+      // A send that was applied since the store was asked is newer than its answer.
+      if (this.#last(sender) === undefined) this.#remember(sender, bytes === undefined ? 0 : (decode(bytes, entry, 'STATE_UNREADABLE') as [number])[0])
       for (const each of calls) if (!each.settled) this.#host.admit(each)
     }).catch((error: unknown) => {
       this.#asking?.delete(sender)
@@ -238,6 +247,7 @@ class Reply implements Held, CallKeeper {
 
   join(call: Invocation): void {
     if (!sameBytes(call.once!.fingerprint, this.first.once!.fingerprint)) return call.fail(conflict(call))
+    if (this.#host.isInsideTurn(call)) return call.fail(cycle(call))
     this.#joined.push(call)
     call.keeper = this
     this.#host.watch(call)
@@ -245,6 +255,11 @@ class Reply implements Held, CallKeeper {
 
   get waiting(): number {
     return this.#joined.length
+  }
+
+  /** Whoever joined shares the first one's turn. */
+  get hasStarted(): boolean {
+    return this.first.turnPhase !== 'waiting'
   }
 
   /** A caller gave up. */
@@ -267,7 +282,7 @@ class Reply implements Held, CallKeeper {
   }
 
   end(why: TroupeError): Invocation[] {
-    const running = this.first.turnPhase !== 'waiting'
+    const running = this.hasStarted
     // One that waits in the mailbox goes back to the router from there.
     const looking = this.#phase === 'looking'
     this.#close()
@@ -324,6 +339,11 @@ function succeed(call: Invocation, first: Invocation | undefined, value: Uint8Ar
 
 const conflict = (call: Invocation): TroupeError => new TroupeError('IDEMPOTENCY_CONFLICT',
   `${nameOf(call)}: the idempotency key ${JSON.stringify(call.once!.key)} was used for another method or other arguments; use a fresh key for another call`)
+
+const cycle = (call: Invocation): TroupeError => {
+  const chain = showChain(call.parent, call.typeName, call.id)
+  return new TroupeError('CALL_CYCLE', `${nameOf(call)}: the call with its idempotency key ${JSON.stringify(call.once!.key)} cannot end before this one does: ${chain.join(' → ')}; use a key of its own for each call`, { data: { chain } })
+}
 
 const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
   a !== undefined && b !== undefined && a.length === b.length && Buffer.compare(a, b) === 0

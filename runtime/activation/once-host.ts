@@ -4,7 +4,9 @@ import type { Activation } from './activation.ts'
 import type { OnceHost } from './once-calls.ts'
 import type { Held } from './turn.ts'
 
-export function onceHost(activation: Activation, admit: (call: Invocation) => void, answer: (held: Held) => void): OnceHost {
+export function onceHost(
+  activation: Activation, admit: (call: Invocation) => void, isInsideTurn: (call: Invocation) => boolean, answer: (held: Held) => void,
+): OnceHost {
   const { services } = activation
   return {
     address: activation.address,
@@ -20,6 +22,7 @@ export function onceHost(activation: Activation, admit: (call: Invocation) => vo
     write: change => activation.entries.write(change),
     retally: part => activation.entries.retally(part),
     admit,
+    isInsideTurn,
     answer,
   }
 }
