@@ -5,6 +5,7 @@ import { SystemClock } from '../../core/clock.ts'
 import { encode } from '../../core/codec.ts'
 import { encodeReminder, newReminder, reminderEntry } from '../../reminders/reminder.ts'
 import { readSchedule } from '../../reminders/schedule.ts'
+import type { ActorStore } from '../../stores/actor-store.ts'
 import { openStores } from '../../stores/open-store.ts'
 import { collectGarbage } from '../harness/collect-garbage.ts'
 import { serveParent } from '../harness/serve-parent.ts'
@@ -13,8 +14,34 @@ import { Scheduled } from './scheduled.ts'
 const SHARD_BITS = 10
 const ACTORS = 10_000
 const HOUR_MS = 3_600_000
-/** What is due soon is due while the memory is looked at: within the scheduler's window, but not yet run. */
-const SOON_MS = 15_000
+/** Within the scheduler's window when the memory is looked at, some ten seconds after they were written, and not yet run. */
+const SOON_MS = 20_000
+const SPREAD_MS = 5_000
+const EPOCH = 1
+const NONCE = 'registered'
+const seed = hash32('Scheduled')
+
+type Row = readonly [name: string, value: Uint8Array, due: number]
+
+function rowAt(name: string, at: number): Row {
+  const { schedule, policy } = readSchedule({ at }, Date.now())
+  const reminder = newReminder(schedule, policy, '_run', [], Date.now())
+  return [reminderEntry(name), encodeReminder(reminder), reminder.due]
+}
+
+/** One commit an actor. */
+async function write(store: ActorStore, previous: number, rowsOf: (index: number) => readonly Row[]): Promise<void> {
+  const head = encode([1, { fired: 0 }, null, null, [100, 0, 0, false]], 'state')
+  const batch = 200
+  for (let first = 0; first < ACTORS; first += batch) {
+    const results = await store.commit(Array.from({ length: batch }, (_, i) => {
+      const id = `c${first + i}`
+      return { type: 'Scheduled', shard: shardOf(seed, id, SHARD_BITS), id, epoch: EPOCH, nonce: NONCE, previous, head, entries: rowsOf(first + i) }
+    }))
+    const refused = results.find(result => result !== 'ok')
+    if (refused !== undefined) throw new Error(`a write was answered ${refused}`)
+  }
+}
 
 async function heldMegabytes(): Promise<number> {
   for (let pass = 0; pass < 3; pass++) {
@@ -26,31 +53,21 @@ async function heldMegabytes(): Promise<number> {
 }
 
 const api = {
-  /** Writes the rows as turns of 10,000 actors would have; of every hundred, one is due within 15 s after `dueInMs` from now. */
-  register: async (store: string, count: number, dueInMs: number): Promise<void> => {
-    const from = Date.now() + dueInMs
+  /**
+   * Writes the rows as turns of 10,000 actors would have; of every hundred, one is due soon. Those are written last, and
+   * only if they cannot fall due before `hold` has looked.
+   */
+  register: async (store: string, count: number): Promise<void> => {
     const { actors } = openStores(store, { clock: new SystemClock(), namespace: 'default' })
     await actors.open()
-    const seed = hash32('Scheduled')
-    const epoch = 1
-    const nonce = 'registered'
-    await actors.claim(Array.from({ length: 2 ** SHARD_BITS }, (_, shard) => ({ type: 'Scheduled', shard, epoch, nonce })))
+    await actors.claim(Array.from({ length: 2 ** SHARD_BITS }, (_, shard) => ({ type: 'Scheduled', shard, epoch: EPOCH, nonce: NONCE })))
     const each = count / ACTORS
-    const head = encode([1, { fired: 0 }, null, null, [each, 0, 0, false]], 'state')
-    const batch = 200
-    for (let first = 0; first < ACTORS; first += batch) {
-      const results = await actors.commit(Array.from({ length: batch }, (_, i) => {
-        const id = `c${first + i}`
-        const entries = Array.from({ length: each }, (_, k) => {
-          const at = k % 100 === 0 ? from + ((first + i) % SOON_MS) : from + HOUR_MS + k * HOUR_MS + first
-          const { schedule, policy } = readSchedule({ at }, from)
-          const reminder = newReminder(schedule, policy, '_run', [], from)
-          return [reminderEntry(`r${k}`), encodeReminder(reminder), reminder.due] as const
-        })
-        return { type: 'Scheduled', shard: shardOf(seed, id, SHARD_BITS), id, epoch, nonce, previous: 0, head, entries }
-      }))
-      if (results.some(result => result !== 'ok')) throw new Error(`a write was answered ${results.find(result => result !== 'ok')}`)
-    }
+    const soonEach = each / 100
+    const now = Date.now()
+    await write(actors, 0, index => Array.from({ length: each - soonEach }, (_, k) => rowAt(`r${k}`, now + (k + 1) * HOUR_MS + index)))
+    const soon = Date.now() + SOON_MS
+    await write(actors, 1, index => Array.from({ length: soonEach }, (_, k) => rowAt(`soon${k}`, soon + index % SPREAD_MS)))
+    if (Date.now() > soon - SOON_MS / 2) throw new Error('the rows that are due soon took too long to write')
     await actors.close()
   },
   /** Megabytes that a host holds more on this store than on an empty one. */

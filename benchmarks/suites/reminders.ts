@@ -12,8 +12,6 @@ import { durableStores, type StoreUnderTest } from './stores.ts'
 
 const TRIGGERS = 100_000
 const REGISTERED = 1_000_000
-/** One in a hundred is due soon when it is looked at, some time after the last was written, and none is before. */
-const DUE_IN_MS = 100_000
 
 const floorOf = (under: StoreUnderTest): string => `${under.name}: ${under.put}, each to a fresh key under its actor`
 
@@ -75,7 +73,7 @@ const heap = (under: StoreUnderTest): FigureCase => ({
     const urls = [full.store, empty.store] as const
     const child = () => scope.child<RegisteredMemoryApi>(new URL('../subjects/registered-memory.ts', import.meta.url))
     const registrar = await child()
-    await registrar.ask('register', urls[0], REGISTERED, DUE_IN_MS)
+    await registrar.ask('register', urls[0], REGISTERED)
     await registrar.stop()
     return {
       subject: async () => {

@@ -1,4 +1,7 @@
-/** `sends`: durable sends from actors of one host to actors of another, from the turn that sends to the turn that is durable there. */
+/**
+ * `sends`: durable sends from actors of one host to actors of another, from the turn that sends to the turn that is durable
+ * there. The floor is one bare durable put an operation, where the send's own row lies: under its actor.
+ */
 import { startPlacement } from 'troupe'
 import { SystemClock } from '../../core/clock.ts'
 import { silentLogger } from '../../core/logger.ts'
@@ -9,10 +12,11 @@ import { keepInFlight } from '../harness/keep-in-flight.ts'
 import type { RateCase, Suite } from '../harness/suite.ts'
 import { counterBytes } from '../subjects/counter-bytes.ts'
 import { openMemoryStores } from '../subjects/memory-stores.ts'
+import { ReminderPlans } from '../subjects/reminder-plans.ts'
 import type { SendingHostApi } from '../subjects/sending-host.ts'
 
 const sends = (inFlight: number): RateCase => ({
-  kind: 'rate', name: 'LMDB, 1,000 senders to 1,000 targets, two hosts', inFlight, floor: 'LMDB: awaited fsynced put of lmdb, on 1,000 keys', atLeast: 0.2, warmUp: 3,
+  kind: 'rate', name: 'LMDB, 1,000 senders to 1,000 targets, two hosts', inFlight, floor: 'LMDB: awaited fsynced put of lmdb, each to a fresh key under its actor', atLeast: 0.2, warmUp: 3,
   async open(scope) {
     const placement = await startPlacement({ clusterStore: openMemoryStores().cluster, clock: new SystemClock(), random: new SystemRandom(), log: silentLogger })
     scope.defer(() => placement.stop())
@@ -27,7 +31,7 @@ const sends = (inFlight: number): RateCase => ({
     const bare = openBareLmdb(scope, await counterBytes())
     let put = 0
     return {
-      floor: seconds => keepInFlight({ inFlight, seconds }, () => bare.put(`c${put++ % 1000}`)),
+      floor: seconds => keepInFlight({ inFlight, seconds }, () => bare.put(ReminderPlans.rowKey(put++))),
       subject: seconds => withCpuOf({ receiver }, () => sender.ask('measure', inFlight, seconds)),
     }
   },
