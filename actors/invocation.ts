@@ -7,6 +7,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { TroupeError } from '../core/errors.ts'
+import { inDoubt } from '../core/in-doubt.ts'
 import { showKey } from '../core/ids.ts'
 import type { Method } from './actor-type.ts'
 import type { ChainLink } from './call-chain.ts'
@@ -57,6 +58,8 @@ export class Once {
   fingerprint: Uint8Array | undefined = undefined
   /** Told when the call fails before its turn has started. */
   onNotStarted: (() => void) | undefined = undefined
+  /** An earlier try of it may have run: what refuses a later one proves nothing. */
+  mayHaveRun = false
 
   constructor(by: string | Delivery) {
     this.key = typeof by === 'string' ? by : undefined
@@ -162,7 +165,7 @@ export abstract class Invocation implements ChainLink {
       this.wheel.remove(this)
       this.args = []
     }
-    this.refuse(error)
+    this.refuse(this.once?.mayHaveRun === true ? inDoubt(error) : error)
     if (this.once !== undefined && this.turnPhase === 'waiting') this.once.onNotStarted?.()
   }
 
@@ -180,7 +183,7 @@ export abstract class Invocation implements ChainLink {
   /** The caller gave up: by its deadline or its signal. What has not started never will. */
   abandon(code: 'CALL_TIMEOUT' | 'CANCELLED', what: string): void {
     if (this.settled) return
-    const started = this.turnPhase !== 'waiting' || this.keeper?.hasStarted === true
+    const started = this.turnPhase !== 'waiting' || this.keeper?.hasStarted === true || this.once?.mayHaveRun === true
     const error = !started && this.problem !== undefined && code === 'CALL_TIMEOUT' ? this.problem : new TroupeError(code, `${showKey({ type: this.typeName, id: this.id })}.${this.methodName}: ${what}, ${
       started ? 'after its turn had started' : 'before its turn started'}`, { executed: started ? 'unknown' : 'no' })
     this.fail(error)

@@ -7,6 +7,7 @@
  * `executed: 'no'` of a later try then says 'unknown'.
  */
 import { TroupeError } from '../core/errors.ts'
+import { inDoubt } from '../core/in-doubt.ts'
 import type { Random } from '../core/random.ts'
 import type { CallGuard } from './client-guard.ts'
 
@@ -33,12 +34,3 @@ export async function resending<Answer>(guard: CallGuard, random: Random, send: 
 /** Unknown, and a repeat may tell; after the first such failure also what only says that this try came to nothing. */
 const mayHelp = (error: unknown, mayHaveRun: boolean): boolean =>
   TroupeError.is(error) && error.retryable && error.code !== 'CALL_TIMEOUT' && (error.executed === 'unknown' || (mayHaveRun && error.executed === 'no'))
-
-/** An earlier try may have run. */
-function inDoubt(error: unknown): unknown {
-  if (!TroupeError.is(error) || error.executed !== 'no') return error
-  const { code, message, retryable, retryAfterMs, data } = error
-  return new TroupeError(code, `${message} (an earlier try of this call may have run)`, {
-    executed: 'unknown', retryable, data, cause: error, ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  })
-}

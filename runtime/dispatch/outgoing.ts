@@ -147,6 +147,7 @@ export class Outgoing {
 
   #again(call: Invocation, error: TroupeError): void {
     call.turnPhase = 'waiting'
+    if (error.executed !== 'no') call.once!.mayHaveRun = true
     this.#hooks.onMoved(call, error)
   }
 
