@@ -41,6 +41,8 @@ export interface PlacementOptions {
   readonly times?: Partial<LeaderTimes>
   /** How to find out whether a process is gone; a TCP connection by default. */
   readonly probe?: Probe
+  /** How hosts' streams arrive; over gRPC by default. */
+  readonly serve?: typeof servePlacement
 }
 
 export interface PlacementService {
@@ -66,7 +68,7 @@ export async function startPlacement(options: PlacementOptions): Promise<Placeme
     throw new TroupeError('BAD_OPTION', `placement: shardBits must be a whole number from 0 to 14, not ${String(shardBits)}`)
   }
   const seat = new LeaderSeat(options, shardBits)
-  const server = await servePlacement(options.host ?? '127.0.0.1', options.port ?? 0, seat, clock)
+  const server = await (options.serve ?? servePlacement)(options.host ?? '127.0.0.1', options.port ?? 0, seat, clock)
   const leadership = new Leadership({
     ...options, store: options.clusterStore, address: options.advertise ?? server.address, ttlMs: options.leaderTtlMs ?? 3_000,
     elected: term => seat.take(term, () => leadership.lost('the store refused a table of this term')),
