@@ -13,6 +13,7 @@ import { TroupeError } from '../core/errors.ts'
 import { checkId, checkMember, checkType } from '../core/ids.ts'
 import type { Membership } from '../placement/membership.ts'
 import { PlacementClient } from '../placement/placement-client.ts'
+import type { Dial } from '../placement/placement-link.ts'
 import { StandaloneMembership } from '../placement/standalone.ts'
 import type { ActorStore } from '../stores/actor-store.ts'
 import { BatchedLoads } from '../stores/batched-loads.ts'
@@ -44,6 +45,7 @@ import { Shards } from './dispatch/shards.ts'
 import { resolveHostOptions, type HostOptions, type ResolvedHostOptions } from './host-options.ts'
 import { Lifecycle, type Stage } from './lifecycle.ts'
 import { GrpcTransport } from './transport/grpc-transport.ts'
+import type { PeerOptions } from './transport/peer-links.ts'
 import type { PeerHandler, Transport } from './transport/transport.ts'
 
 export type { HostPhase }
@@ -51,6 +53,12 @@ export type { HostPhase }
 /** How long a leaving host lets its shards find new owners; running turns have their own, shorter drain time. */
 const LEAVE_MS = 15_000
 const GATEWAY_STOP_MS = 5000
+
+/** What reaches other processes, where it is not gRPC: a simulation gives its own. */
+export interface HostAdapters {
+  readonly transport?: (options: PeerOptions & { readonly bind: ResolvedHostOptions['listen'] }) => Transport
+  readonly dial?: Dial
+}
 
 /** A running host. */
 export class Host implements Dispatcher {
@@ -86,7 +94,7 @@ export class Host implements Dispatcher {
   #settleStopped!: { resolve: () => void; reject: (error: unknown) => void }
 
   /** Use `createHost`. */
-  constructor(given: HostOptions) {
+  constructor(given: HostOptions, adapters: HostAdapters = {}) {
     const options = resolveHostOptions(given)
     const { clock, log, random } = options
     this.#options = options
@@ -100,7 +108,7 @@ export class Host implements Dispatcher {
     this.#catalog = new Catalog(this.#types.values())
     this.#callClock = new CallClock(clock)
     this.#membership = options.placement.length > 0
-      ? new PlacementClient({ addresses: options.placement, clock, random, log, shardBits: options.shardBits })
+      ? new PlacementClient({ addresses: options.placement, clock, random, log, shardBits: options.shardBits, ...(adapters.dial && { dial: adapters.dial }) })
       : new StandaloneMembership({ clusterStore: this.#stores.cluster, clock, random, shardBits: options.shardBits })
     const watch = (call: Parameters<CallClock['watch']>[0]): number => this.#callClock.watch(call)
     this.#router = new Router({
@@ -143,7 +151,7 @@ export class Host implements Dispatcher {
     this.#outgoing = new Outgoing(options.maxPayloadBytes, {
       onMoved: (call, error) => this.#router.retryMoved(call, error), watch, unwatch: call => this.#callClock.unwatch(call),
     })
-    this.#transport = options.placement.length > 0 ? this.#openTransport() : undefined
+    this.#transport = options.placement.length > 0 ? this.#openTransport(adapters.transport ?? (peers => new GrpcTransport(peers))) : undefined
     this.#report = new StatusReport({
       self: () => ({ id: this.id, incarnation: this.incarnation, addresses: this.addresses, phase: this.#phase }),
       types: this.#types, weight: options.weight, shardBits: options.shardBits, storeName: this.#stores.actors.name, alone: options.placement.length === 0,
@@ -152,7 +160,7 @@ export class Host implements Dispatcher {
     this.#lifecycle = new Lifecycle(this.#stages(), clock, log)
   }
 
-  #openTransport(): Transport {
+  #openTransport(open: NonNullable<HostAdapters['transport']>): Transport {
     const { clock, log, listen, maxPayloadBytes } = this.#options
     const handler: PeerHandler = {
       onMessage: (link, message, version) => {
@@ -163,7 +171,7 @@ export class Host implements Dispatcher {
         this.#outgoing.closed(link, reason)
       },
     }
-    const transport = new GrpcTransport({
+    const transport = open({
       hostId: this.id, incarnation: this.incarnation, bind: listen, handler, clock, log, tableVersion: () => this.#membership.table.version,
       // A message is its payload and a few names around it.
       limits: { maxMessageBytes: maxPayloadBytes + 16 * 1024, maxQueuedBytes: 64 * 1024 * 1024 },
