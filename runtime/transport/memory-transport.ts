@@ -9,7 +9,16 @@ import { PeerLinks, type PeerOptions } from './peer-links.ts'
 import type { PeerLink, Transport } from './transport.ts'
 import { ConnectionRefused, type Wire, type WireEvents } from './wire.ts'
 
-export class MemoryNetwork {
+/** Where hosts find each other inside one process. */
+export interface LocalNetwork {
+  /** The bound address. @throws PORT_TAKEN */
+  listen(host: string, port: number, accept: (wire: Wire) => void): string
+  unlisten(address: string): void
+  /** `from` is the dialler's own address, or its name. */
+  dial(from: string, address: string): Wire
+}
+
+export class MemoryNetwork implements LocalNetwork {
   readonly #clock: Clock
   readonly #listeners = new Map<string, (wire: Wire) => void>()
   #ports = 1
@@ -132,7 +141,7 @@ class MemoryWire implements Wire {
 }
 
 export interface MemoryTransportOptions extends PeerOptions {
-  readonly network: MemoryNetwork
+  readonly network: LocalNetwork
   readonly bind: { readonly host: string; readonly port: number }
   /** For `close` to send what is queued; 2,000 milliseconds by default. */
   readonly closeMs?: number
