@@ -2,8 +2,9 @@
  * Where a call goes: the activation here, a shard on its way here, or the peer that owns it.
  *
  * Only the router sends a call again, and only when it is proved that it did not run (P6): it never left, the address
- * refused the connection, or the peer answered MOVED. Between tries it waits for a newer table, or a moment; the call's own
- * deadline bounds it all, and the last reason is what the caller is told then.
+ * refused the connection, or the peer answered MOVED. A call with an idempotency key may be sent again whatever became of it.
+ * Between tries it waits for a newer table, or a moment; the call's own deadline bounds it all, and the last reason is what
+ * the caller is told then.
  */
 import { shardOfActor, type ActorType, methodOf } from '../../actors/actor-type.ts'
 import type { Invocation } from '../../actors/invocation.ts'
