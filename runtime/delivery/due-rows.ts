@@ -60,8 +60,7 @@ export class DueRows {
     seams.at?.('reminder.fire')
     const run = new ReminderRun(row, () => this.#options.current(shard, row))
     try {
-      await this.#turn(type, row.id, `reminder ${run.name}`, (activation, instance) => run.run(activation, instance))
-      return 'done'
+      return ended(await this.#turn(type, row.id, `reminder ${run.name}`, (activation, instance) => run.run(activation, instance)))
     } catch (error) {
       if (!hasRun(error)) return this.#again(shard, row, error)
       return this.#recordFailure(type, shard, run, error)
@@ -84,8 +83,7 @@ export class DueRows {
   async #clean(type: ActorType, shard: ShardKey, row: DueRow, run: InternalRun): Promise<FireResult> {
     if (!this.#options.current(shard, row)) return 'done'
     try {
-      await this.#turn(type, row.id, 'expiry', run)
-      return 'done'
+      return ended(await this.#turn(type, row.id, 'expiry', run))
     } catch (error) {
       return this.#again(shard, row, error)
     }
@@ -107,6 +105,9 @@ export class DueRows {
     return { retryAt: clock.wallMs() + inMs }
   }
 }
+
+/** A turn that found its row not due yet says until when: the wall clock was set back while it waited for its turn. */
+const ended = (result: unknown): FireResult => typeof result === 'number' ? { retryAt: result } : 'done'
 
 /** Its turn ran, and nothing of it is stored: an abandoned turn's memory is gone with its activation. */
 const hasRun = (error: unknown): boolean => isActorError(error) || !TroupeError.is(error) || error.executed === 'yes' || error.code === 'TURN_TIMEOUT'

@@ -10,11 +10,14 @@ const PAGES_A_TURN = 5
 /** Between two sweeps of an actor, as a share of what is kept longest. */
 const SWEEPS_A_LIFE = 8
 
-/** Removes a storage key whose time is over; one that was put again stays. */
-export async function expireKey(activation: Activation, entry: string): Promise<void> {
+/** Removes a storage key whose time is over; one that was put again stays. @returns when it is over, if it is not yet */
+export async function expireKey(activation: Activation, entry: string): Promise<number | undefined> {
   const bytes = await readEntry(activation, entry)
   const at = bytes && expiryOf(bytes)
-  if (at !== undefined && at <= activation.services.wallMs()) activation.entries.write([entry, null, null])
+  if (at === undefined) return undefined
+  if (at > activation.services.wallMs()) return Math.ceil(at)
+  activation.entries.write([entry, null, null])
+  return undefined
 }
 
 /** Where a sweep is: an actor may have more rows than one turn should read. */

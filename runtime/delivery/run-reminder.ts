@@ -32,9 +32,10 @@ export class ReminderRun {
     this.#isCurrent = isCurrent
   }
 
-  /** The turn of the occurrence. */
+  /** The turn of the occurrence. @returns a time when it is not due before that, by a clock that was set back meanwhile */
   run(activation: Activation, instance: Actor): unknown {
     if (this.#isOver(activation)) return undefined
+    if (activation.services.wallMs() < this.row.due) return this.row.due
     seams.at?.('reminder.run')
     // Decoded for each try: the target owns its arguments.
     const reminder = decodeReminder(this.row.value, `${activation.name}: reminder ${this.name}`)
