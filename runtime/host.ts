@@ -131,7 +131,7 @@ export class Host implements Dispatcher {
     this.#dueLists = new DueLists(this.#stores.actors, options.shardBits)
     this.#idle = new IdleCollector(clock, Math.min(...[...this.#types.values()].map(t => t.idleAfterMs)))
     this.#services = hostServices({
-      hostId: this.id, incarnation: this.incarnation, log, commits: this.#commits, store: this.#stores.actors, callClock: this.#callClock,
+      hostId: this.id, incarnation: this.incarnation, log, commits: this.#commits, store: this.#stores.actors, loads, callClock: this.#callClock,
       catalog: this.#catalog, idle: this.#idle, checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
       // Turn numbers of different hosts and lives must not meet in a call chain.
       firstTurn: Math.floor(random.float() * 2 ** 40), refs: this.#refs, after: (ms, run) => clock.after(ms, run),

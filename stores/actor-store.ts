@@ -91,6 +91,20 @@ export interface ActorWrite extends ActorAddress {
  */
 export type CommitResult = 'ok' | 'duplicate' | 'fenced' | 'conflict' | 'unknown'
 
+/** A look at named entries of one actor. */
+export interface EntryRead {
+  readonly actor: ActorAddress
+  readonly names: readonly string[]
+  /**
+   * What the reader knows of these entries: true when they were only ever written with a due time, false when never.
+   * Then the store may look in one place only; undefined when they may be either.
+   */
+  readonly dated?: boolean | undefined
+}
+
+/** What is stored under the names of an EntryRead, in order; undefined where nothing is. */
+export type EntryValues = readonly (Uint8Array | undefined)[]
+
 export interface EntryPage {
   /** Sorted by name, code unit order of UTF-8. */
   readonly entries: readonly (readonly [name: string, value: Uint8Array])[]
@@ -141,6 +155,8 @@ export interface ActorStore {
   readonly shared: boolean
   /** When the group commit flushes: at the end of the promise jobs (a store that answers at once) or of the tick. */
   readonly flushAt: 'jobs' | 'tick'
+  /** True when `loadEntries` looks into this process's own memory: reads gain nothing by waiting for each other. */
+  readonly readsAtOnce: boolean
   /** @throws STORE_OPEN_FAILED with the reason and the remedy, within 10 s. */
   open(): Promise<void>
   close(): Promise<void>
@@ -148,8 +164,11 @@ export interface ActorStore {
   claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]>
   /** One result an actor, in order; undefined where nothing is stored. @throws STORE_UNAVAILABLE */
   load(actors: readonly ActorAddress[]): Promise<readonly (StoredActor | undefined)[]>
-  /** Named entries of one actor, in order. @throws STORE_UNAVAILABLE */
-  loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
+  /**
+   * Named entries of some actors: a promise a read, in order, since one that gets no answer is no harm to those that other
+   * servers answer. Each is to be awaited. Each rejects with STORE_UNAVAILABLE; nothing is thrown.
+   */
+  loadEntries(reads: readonly EntryRead[]): readonly Promise<EntryValues>[]
   /** Entries whose name starts with `prefix`, after the name `after`, at most `limit`. @throws STORE_UNAVAILABLE */
   listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage>
   /** Due entries of some shards: one page a query, in order. @throws STORE_UNAVAILABLE */

@@ -5,6 +5,7 @@ import type { ActorRef, CallOptions, RemoteRef } from '../../actors/actor-ref.ts
 import type { ActorClass } from '../../actors/actor-type.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ActorStore, CommitResult } from '../../stores/actor-store.ts'
+import type { BatchedLoads } from '../../stores/batched-loads.ts'
 import type { GroupCommit } from '../../stores/group-commit.ts'
 import type { Deadlines } from '../dispatch/deadlines.ts'
 import type { SendReferences } from '../dispatch/send-references.ts'
@@ -19,6 +20,8 @@ export interface ActivationServices {
   readonly log: Logger
   readonly commits: GroupCommit
   readonly store: ActorStore
+  /** Reads of the store that are joined with others. */
+  readonly loads: BatchedLoads
   readonly deadlines: Deadlines<Invocation>
   readonly checkReadonly: boolean
   readonly maxPayloadBytes: number

@@ -63,8 +63,8 @@ export class Activator {
   }
 
   #fillSpilled(activation: Activation, stored: StoredActor, state: StoredState): void {
-    const { services, type, shard, id } = activation
-    services.store.loadEntries({ type: type.name, shard, id }, state.spilled.map(fieldEntry)).then(values => {
+    const { type, shard, id } = activation
+    this.#loads.entries({ actor: { type: type.name, shard, id }, names: state.spilled.map(fieldEntry), dated: false }).then(values => {
       if (activation.phase !== 'activating') return
       state.spilled.forEach((name, i) => {
         const bytes = values[i]

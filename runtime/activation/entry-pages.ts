@@ -44,7 +44,7 @@ export async function readEntry(activation: Activation, name: string): Promise<U
   const changed = activation.entries.find(name)
   if (changed !== undefined) return changed[1] ?? undefined
   if (activation.unstored) return undefined
-  const [bytes] = await activation.services.store.loadEntries(activation.address, [name])
+  const [bytes] = await activation.services.loads.entries({ actor: activation.address, names: [name] })
   // Another branch of this turn may have changed it meanwhile.
   const since = activation.entries.find(name)
   return since === undefined ? bytes : since[1] ?? undefined

@@ -4,6 +4,7 @@ import type { ActorHooks } from '../../actors/actor.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ActorStore } from '../../stores/actor-store.ts'
+import type { BatchedLoads } from '../../stores/batched-loads.ts'
 import type { GroupCommit } from '../../stores/group-commit.ts'
 import type { Delivery } from '../delivery/delivery.ts'
 import { SendReferences } from '../dispatch/send-references.ts'
@@ -23,6 +24,7 @@ interface Parts {
   readonly log: Logger
   readonly commits: GroupCommit
   readonly store: ActorStore
+  readonly loads: BatchedLoads
   readonly callClock: CallClock
   readonly catalog: Catalog
   readonly idle: IdleCollector
@@ -50,6 +52,7 @@ export function hostServices(parts: Parts): ActivationServices {
     log,
     commits: parts.commits,
     store: parts.store,
+    loads: parts.loads,
     deadlines: callClock.deadlines,
     checkReadonly: parts.checkReadonly,
     maxPayloadBytes: parts.maxPayloadBytes,

@@ -13,7 +13,8 @@ import type { EntryTally } from '../../actors/fields.ts'
 import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 import { decode, encode, isPrimitive } from '../../core/codec.ts'
 import { TroupeError } from '../../core/errors.ts'
-import type { ActorAddress, ActorStore, EntryChange } from '../../stores/actor-store.ts'
+import type { ActorAddress, EntryChange } from '../../stores/actor-store.ts'
+import type { BatchedLoads } from '../../stores/batched-loads.ts'
 import { fullError, isReadonly } from './admission.ts'
 import { inboxEntry, replyEntry, SWEEP_ENTRY, type StoredReply } from './once-entries.ts'
 import { nameOf, type Held } from './turn.ts'
@@ -28,7 +29,7 @@ export interface OnceHost {
   readonly keepRepliesMs: number
   /** Calls that may wait in each of the places here, as many as in the mailbox. */
   readonly room: number
-  readonly store: ActorStore
+  readonly loads: BatchedLoads
   readonly tally: EntryTally
   wallMs(): number
   watch(call: Invocation): void
@@ -179,7 +180,7 @@ export class OnceCalls {
     const calls = [call];
     (this.#asking ??= new Map()).set(sender, calls)
     this.#host.watch(call)
-    this.#host.store.loadEntries(this.#host.address, [entry]).then(([bytes]) => {
+    this.#host.loads.entries({ actor: this.#host.address, names: [entry], dated: false }).then(([bytes]) => {
       if (this.#asking?.get(sender) !== calls) return
       this.#asking.delete(sender)
       // A send that was applied since the store was asked is newer than its answer.
@@ -232,7 +233,7 @@ class Reply implements Held, CallKeeper {
     if (this.#host.unstored) return this.#admit()
     first.keeper = this
     this.#host.watch(first)
-    this.#host.store.loadEntries(this.#host.address, [entry]).then(
+    this.#host.loads.entries({ actor: this.#host.address, names: [entry], dated: false }).then(
       ([bytes]) => {
         if (this.#phase !== 'looking') return
         const stored = bytes === undefined ? undefined : decode(bytes, entry, 'STATE_UNREADABLE') as StoredReply

@@ -14,7 +14,7 @@ export function onceHost(
     get unstored() { return activation.unstored },
     keepRepliesMs: activation.type.keepRepliesMs,
     room: activation.type.mailbox,
-    store: services.store,
+    loads: services.loads,
     get tally() { return activation.entries.tally },
     wallMs: services.wallMs,
     watch: call => void services.watch(call),

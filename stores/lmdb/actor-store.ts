@@ -7,7 +7,8 @@
  */
 import type { Clock } from '../../core/clock.ts'
 import type {
-  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, StoredActor,
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, EntryRead,
+  EntryValues, StoredActor,
 } from '../actor-store.ts'
 import { compareHead, HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
 import { LmdbClaims } from './claims.ts'
@@ -29,6 +30,7 @@ export class LmdbActorStore implements ActorStore {
   readonly name: string
   readonly shared = true
   readonly flushAt = 'tick'
+  readonly readsAtOnce = true
   readonly #env: LmdbEnvironment
   readonly #clock: Clock
   readonly #commitTimeoutMs: number
@@ -71,8 +73,8 @@ export class LmdbActorStore implements ActorStore {
     }))
   }
 
-  async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    return this.#read(({ entries }) => entries.load(actor, names))
+  loadEntries(reads: readonly EntryRead[]): readonly Promise<EntryValues>[] {
+    return reads.map(async read => this.#read(({ entries }) => entries.load(read)))
   }
 
   async listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {

@@ -9,7 +9,7 @@
  * due times is the old due time read, to remove its row. It is as good as read inside the write (claims.ts says why),
  * and no two changes of a batch are for the same entry, so what the store holds is what there will be to replace.
  */
-import type { ActorAddress, ActorWrite, DuePage, DueQuery, EntryPage } from '../actor-store.ts'
+import type { ActorAddress, ActorWrite, DuePage, DueQuery, EntryPage, EntryRead, EntryValues } from '../actor-store.ts'
 import { LmdbDueIndex } from './due-index.ts'
 import type { LmdbEnvironment, Put, Rows } from './environment.ts'
 import { afterKey, afterPrefix, entryKey, entryPrefix } from './keys.ts'
@@ -27,11 +27,11 @@ export class LmdbEntries {
     this.#due = new LmdbDueIndex(env)
   }
 
-  load(actor: ActorAddress, names: readonly string[]): (Uint8Array | undefined)[] {
+  load({ actor, names, dated }: EntryRead): EntryValues {
     const prefix = entryPrefix(actor)
     return names.map(name => {
       const key = entryKey(prefix, name)
-      return this.#plain.getBinary(key) ?? this.#dated.getBinary(key)
+      return (dated === true ? undefined : this.#plain.getBinary(key)) ?? (dated === false ? undefined : this.#dated.getBinary(key))
     })
   }
 

@@ -4,7 +4,7 @@
  */
 import type {
   ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryChange, EntryPage,
-  ShardKey, StoredActor,
+  EntryRead, EntryValues, ShardKey, StoredActor,
 } from '../actor-store.ts'
 import { compareUtf8, DueIndex } from './due-index.ts'
 
@@ -32,6 +32,7 @@ export class MemoryActorStore implements ActorStore {
   readonly name = 'memory:'
   readonly shared = false
   readonly flushAt = 'jobs'
+  readonly readsAtOnce = true
   readonly #types = new Map<string, Map<number, Shard>>()
 
   async open(): Promise<void> {}
@@ -56,9 +57,11 @@ export class MemoryActorStore implements ActorStore {
     })
   }
 
-  async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    const entries = this.#find(actor)?.entries.get(actor.id)
-    return names.map(name => entries?.get(name)?.value)
+  loadEntries(reads: readonly EntryRead[]): readonly Promise<EntryValues>[] {
+    return reads.map(async ({ actor, names }) => {
+      const entries = this.#find(actor)?.entries.get(actor.id)
+      return names.map(name => entries?.get(name)?.value)
+    })
   }
 
   async listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {

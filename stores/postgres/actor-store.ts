@@ -8,7 +8,7 @@
 import { TroupeError } from '../../core/errors.ts'
 import {
   NEVER_DUE, type ActorAddress, type ActorPage, type ActorStore, type ActorWrite, type Claim, type ClaimResult, type CommitResult,
-  type DuePage, type DueQuery, type DueRow, type EntryPage, type StoredActor,
+  type DuePage, type DueQuery, type DueRow, type EntryPage, type EntryRead, type EntryValues, type StoredActor,
 } from '../actor-store.ts'
 import { commitParameters } from './commit-request.ts'
 import type { PostgresConnection } from './connection.ts'
@@ -20,6 +20,7 @@ export class PostgresActorStore implements ActorStore {
   readonly name: string
   readonly shared = true
   readonly flushAt = 'tick'
+  readonly readsAtOnce = false
   readonly #postgres: PostgresConnection
   readonly #statements: ActorStatements
   /** The last commit, while there is one: on connections of their own they could overtake each other. */
@@ -58,12 +59,14 @@ export class PostgresActorStore implements ActorStore {
     return results
   }
 
-  async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    const results: (Uint8Array | undefined)[] = new Array(names.length).fill(undefined)
-    if (names.length === 0) return results
-    const rows = await this.#postgres.run(this.#statements.loadEntries, [actor.type, actor.id, names.map(name => Buffer.from(name))])
-    for (const [n, value] of rows as [number, Buffer][]) results[n - 1] = value
-    return results
+  loadEntries(reads: readonly EntryRead[]): readonly Promise<EntryValues>[] {
+    const found = this.#loadEntries(reads)
+    let end = 0
+    return reads.map(({ names }) => {
+      const start = end
+      end += names.length
+      return found.then(values => values.slice(start, start + names.length))
+    })
   }
 
   async listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {
@@ -108,6 +111,18 @@ export class PostgresActorStore implements ActorStore {
     const rows = await this.#postgres.run(this.#statements.list, [type, cursor ?? '', limit + 1]) as [string][]
     const ids = rows.slice(0, limit).map(([id]) => id)
     return { ids, cursor: rows.length > limit ? ids.at(-1) : undefined }
+  }
+
+  /** Values of all names of all reads, one after another. */
+  async #loadEntries(reads: readonly EntryRead[]): Promise<EntryValues> {
+    const wanted = reads.flatMap(({ actor: { type, id }, names }) => names.map(name => ({ type, id, name: Buffer.from(name) })))
+    const values: (Uint8Array | undefined)[] = new Array(wanted.length).fill(undefined)
+    if (wanted.length === 0) return values
+    const rows = await this.#postgres.run(this.#statements.loadEntries, [
+      wanted.map(({ type }) => type), wanted.map(({ id }) => id), wanted.map(({ name }) => name),
+    ])
+    for (const [n, value] of rows as [number, Buffer][]) values[n - 1] = value
+    return values
   }
 
   /** Never rejects. */

@@ -26,8 +26,9 @@ export const actorStatements = (s: string): ActorStatements => ({
   },
   loadEntries: {
     name: 'troupe load entries',
-    text: `select a.n::int, e.value
-      from unnest($3::bytea[]) with ordinality a(name, n) join ${s}.entries e on e.type = $1 and e.id = $2 and e.name = a.name`,
+    text: `select r.n::int, e.value
+      from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality r(type, id, name, n)
+      join ${s}.entries e on e.type = r.type and e.id = r.id and e.name = r.name`,
   },
   listEntries: {
     name: 'troupe list entries',

@@ -7,13 +7,14 @@
  * claim with a higher epoch, which is what resolves the doubt.
  */
 import type {
-  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, ShardKey,
-  StoredActor,
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, EntryRead,
+  EntryValues, ShardKey, StoredActor,
 } from '../actor-store.ts'
 import { readHead } from '../actor-head.ts'
 import { commitArguments, sizeOf } from './commit-arguments.ts'
 import type { RedisConnection } from './connection.ts'
 import { dueArguments, duePage } from './due-pages.ts'
+import { entryArguments } from './entry-arguments.ts'
 import { claimKey, datedKey, dueKey, entriesKey, headsKey, namesKey, type RedisKeys } from './keys.ts'
 import { claimScript, commitScript, dueScript, listEntriesScript, loadEntriesScript } from './scripts.ts'
 
@@ -22,6 +23,7 @@ const MAX_WRITES = 256
 const MAX_BYTES = 1024 * 1024
 const MAX_CLAIMS = 256
 const MAX_QUERIES = 256
+const MAX_READS = 256
 const MAX_DUE_ROWS = 512
 
 const letters: Readonly<Record<string, CommitResult>> = { o: 'ok', d: 'duplicate', f: 'fenced', c: 'conflict' }
@@ -37,6 +39,7 @@ export class RedisActorStore implements ActorStore {
   readonly name: string
   readonly shared = true
   readonly flushAt = 'tick'
+  readonly readsAtOnce = false
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   /** Shards that `list` finds, as far as this process has put them there: type → shards. */
@@ -70,19 +73,25 @@ export class RedisActorStore implements ActorStore {
 
   async load(actors: readonly ActorAddress[]): Promise<readonly (StoredActor | undefined)[]> {
     const results: (StoredActor | undefined)[] = new Array(actors.length).fill(undefined)
-    await Promise.all(this.#group(actors).map(async ({ shard, items, places }) => {
+    await Promise.all(this.#group(actors, actor => actor).map(async ({ shard, items, places }) => {
       const heads = await this.#redis.command('HMGET', [headsKey(shard), ...items.map(actor => actor.id)]) as (Buffer | null)[]
       for (const [index, bytes] of heads.entries()) if (bytes !== null) results[places[index]!] = readHead(bytes)
     }))
     return results
   }
 
-  async loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    if (names.length === 0) return []
-    const shard = this.#keys.shard(actor)
-    const keys = [entriesKey(shard, actor.id), datedKey(shard)]
-    const values = await this.#redis.run(loadEntriesScript, keys, [actor.id, ...names]) as (Buffer | null)[]
-    return values.map(value => value ?? undefined)
+  loadEntries(reads: readonly EntryRead[]): readonly Promise<EntryValues>[] {
+    const results: Promise<EntryValues>[] = new Array(reads.length)
+    for (const { items, places } of this.#entryScripts(reads)) {
+      const found = this.#loadEntries(items)
+      let end = 0
+      for (const [index, place] of places.entries()) {
+        const start = end
+        end += items[index]!.names.length
+        results[place] = found.then(values => values.slice(start, start + items[index]!.names.length))
+      }
+    }
+    return results
   }
 
   async listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {
@@ -155,10 +164,30 @@ export class RedisActorStore implements ActorStore {
     }))
   }
 
-  #group<T extends ShardKey>(items: readonly T[]): Group<T>[] {
+  /** Values of all names of all reads, one after another; a script that found much leaves the rest to the next. */
+  async #loadEntries(reads: readonly EntryRead[]): Promise<EntryValues> {
+    const values: (Uint8Array | undefined)[] = []
+    for (const total = reads.reduce((sum, { names }) => sum + names.length, 0); values.length < total;) {
+      const found = await this.#redis.run(loadEntriesScript, ...entryArguments(this.#keys, reads, values.length, MAX_BYTES)) as (Buffer | null)[]
+      for (const value of found) values.push(value ?? undefined)
+    }
+    return values
+  }
+
+  /** The reads of each script that is to be sent. */
+  #entryScripts(reads: readonly EntryRead[]): Omit<Group<EntryRead>, 'shard'>[] {
+    const all = { items: [...reads], places: [...reads.keys()] }
+    const groups = this.#redis.clustered ? this.#group(reads, ({ actor }) => actor) : [all]
+    return groups.flatMap(({ items, places }) => {
+      const slicesOfPlaces = slices(places, MAX_READS)
+      return slices(items, MAX_READS).map((slice, index) => ({ items: slice, places: slicesOfPlaces[index]! }))
+    })
+  }
+
+  #group<T>(items: readonly T[], keyOf: (item: T) => ShardKey): Group<T>[] {
     const groups = new Map<string, Group<T>>()
     for (const [place, item] of items.entries()) {
-      const shard = this.#keys.shard(item)
+      const shard = this.#keys.shard(keyOf(item))
       let group = groups.get(shard)
       if (group === undefined) groups.set(shard, group = { shard, items: [], places: [] })
       group.items.push(item)
@@ -171,7 +200,7 @@ export class RedisActorStore implements ActorStore {
   #scripts(writes: readonly ActorWrite[]): Group<ActorWrite>[][] {
     const scripts: Group<ActorWrite>[][] = []
     let room = { writes: 0, bytes: 0 }
-    for (const group of this.#group(writes).flatMap(byClaim)) {
+    for (const group of this.#group(writes, write => write).flatMap(byClaim)) {
       const bytes = group.items.reduce((sum, write) => sum + sizeOf(write), 0)
       if (this.#redis.clustered || room.writes < group.items.length || room.bytes < bytes) {
         scripts.push([])

@@ -96,11 +96,23 @@ end
 return table.concat(results)
 `)
 
-/** Entries of an actor by name. KEYS: entries, dated. ARGV: id, names. Returns a value or nil for each. */
+/**
+ * Entries by name, as long as there is room for their values, but at least the first. Looking costs as much as 4 KiB.
+ * KEYS, a read: entries, dated. ARGV: room in bytes; a read: id, where they are ('p' plain, 'd' dated, '?' either), number
+ * of names, names. Returns a value or nil for each name.
+ */
 export const loadEntriesScript = redisScript(`
-local found = {}
-for i = 2, #ARGV do
-  found[i - 1] = redis.call('HGET', KEYS[1], ARGV[i]) or redis.call('HGET', KEYS[2], ARGV[1] .. '\\0' .. ARGV[i])
+local room, found, arg = tonumber(ARGV[1]), {}, 2
+for key = 1, #KEYS, 2 do
+  local id, where, last = ARGV[arg], ARGV[arg + 1], arg + 2 + ARGV[arg + 2]
+  for at = arg + 3, last do
+    local value = where ~= 'd' and redis.call('HGET', KEYS[key], ARGV[at])
+    if not value and where ~= 'p' then value = redis.call('HGET', KEYS[key + 1], id .. '\\0' .. ARGV[at]) end
+    found[#found + 1] = value
+    room = room - 4096 - (value and #value or 0)
+    if room <= 0 then return found end
+  end
+  arg = last + 1
 end
 return found
 `)

@@ -3,7 +3,7 @@
  * number of stores on it; `memory:` has one store a place.
  */
 import { afterEach, describe, expect, test } from 'vitest'
-import type { ActorAddress, ActorStore, ActorWrite, Claim } from '../../stores/actor-store.ts'
+import type { ActorAddress, ActorStore, ActorWrite, Claim, EntryValues } from '../../stores/actor-store.ts'
 
 export interface Place {
   /** A new, opened store on this place. */
@@ -16,6 +16,10 @@ export const claimOf = (epoch: number, nonce = `host-${epoch}`, type = 'T', shar
 export const write = (claim: Claim, id: string, previous: number, head = `v${previous + 1}`, entries?: ActorWrite['entries']): ActorWrite =>
   ({ ...claim, id, previous, head: Buffer.from(head), ...entries && { entries } })
 export const at = (id: string, type = 'T', shard = 1): ActorAddress => ({ type, shard, id })
+
+/** Entries of one actor. */
+export const entriesOf = (store: ActorStore, actor: ActorAddress, names: readonly string[], dated?: boolean): Promise<EntryValues> =>
+  store.loadEntries([{ actor, names, dated }])[0]!
 
 /** Opens stores on a place of the present test; all are closed and the place is removed after it. */
 export function storesOn(makePlace: () => Promise<Place>): () => Promise<ActorStore> {
@@ -41,7 +45,7 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
     test('an actor that is not stored loads as undefined', async () => {
       const store = await open()
       expect(await store.load([at('a'), at('b')])).toEqual([undefined, undefined])
-      expect(await store.loadEntries(at('a'), ['x'])).toEqual([undefined])
+      expect(await entriesOf(store, at('a'), ['x'])).toEqual([undefined])
       expect(await store.listEntries(at('a'), '', undefined, 10)).toEqual({ entries: [], more: false })
       expect(await store.list('T', undefined, 10)).toEqual({ ids: [], cursor: undefined })
     })
@@ -51,7 +55,7 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
       expect(await store.load([])).toEqual([])
       expect(await store.claim([])).toEqual([])
       expect(await store.commit([])).toEqual([])
-      expect(await store.loadEntries(at('a'), [])).toEqual([])
+      expect(await entriesOf(store, at('a'), [])).toEqual([])
     })
 
     test('a commit is loaded with its version, and replaced by the next', async () => {
@@ -124,7 +128,7 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
       await store.claim([next])
       expect(await store.commit([write(next, 'a', 1)])).toEqual(['conflict'])
       expect(text((await store.load([at('a')]))[0]?.head)).toBe('second')
-      expect(text((await store.loadEntries(at('a'), ['x']))[0])).toBe('1')
+      expect(text((await entriesOf(store, at('a'), ['x']))[0])).toBe('1')
     })
 
     test('head and entries are written together or not at all', async () => {
@@ -135,10 +139,10 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
       expect(await store.commit([write(claim, 'a', 0, 'one', entries('1'))])).toEqual(['ok'])
       expect(await store.commit([write(claimOf(9), 'a', 1, 'two', entries('2')), write(claim, 'b', 3, 'two', entries('2'))]))
         .toEqual(['fenced', 'conflict'])
-      expect((await store.loadEntries(at('a'), ['y', 'gone', 'x'])).map(text)).toEqual(['1', undefined, '1'])
-      expect(await store.loadEntries(at('b'), ['x'])).toEqual([undefined])
+      expect((await entriesOf(store, at('a'), ['y', 'gone', 'x'])).map(text)).toEqual(['1', undefined, '1'])
+      expect(await entriesOf(store, at('b'), ['x'])).toEqual([undefined])
       expect(await store.commit([write(claim, 'a', 1, 'two', [['x', null], ['y', Buffer.from('2')]])])).toEqual(['ok'])
-      expect((await store.loadEntries(at('a'), ['x', 'y'])).map(text)).toEqual([undefined, '2'])
+      expect((await entriesOf(store, at('a'), ['x', 'y'])).map(text)).toEqual([undefined, '2'])
       expect((await store.listEntries(at('a'), '', undefined, 10)).entries.map(([entry]) => entry)).toEqual(['y'])
     })
 
@@ -157,7 +161,7 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
       const loaded = await store.load(actors)
       expect(loaded.map(found => text(found?.head))).toEqual(actors.map((_, index) => `h${index}`))
       for (const index of [0, 30, 77, actors.length - 1]) {
-        expect(text((await store.loadEntries(actors[index]!, ['e']))[0])).toBe(`e${index}`)
+        expect(text((await entriesOf(store, actors[index]!, ['e']))[0])).toBe(`e${index}`)
       }
       expect(new Set((await store.list('A', undefined, 1_000)).ids)).toEqual(new Set(ids))
       expect((await store.list(nfd, undefined, 1_000)).ids).toHaveLength(ids.length)
@@ -233,7 +237,7 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
       ])).toEqual(['ok', 'ok', 'ok'])
       const [one, two, three] = await store.load([at('large'), at('empty'), at('view')])
       expect([large.equals(Buffer.from(one!.head)), two!.head.length, text(three!.head)]).toEqual([true, 0, 'roupe'])
-      const [entry, empty] = await store.loadEntries(at('large'), ['large', 'empty'])
+      const [entry, empty] = await entriesOf(store, at('large'), ['large', 'empty'])
       expect([large.equals(Buffer.from(entry!)), empty!.length]).toEqual([true, 0])
       expect(await store.commit([{ ...write(claim, 'large', 1), head: large }])).toEqual(['ok'])
     })
@@ -303,7 +307,7 @@ export function sharedActorStoreSuite(name: string, makePlace: () => Promise<Pla
       await two.close()
       const three = await open()
       expect(await three.load([at('a')])).toMatchObject([{ version: 1 }])
-      expect(text((await three.loadEntries(at('a'), ['x']))[0])).toBe('1')
+      expect(text((await entriesOf(three, at('a'), ['x']))[0])).toBe('1')
       expect(await three.claim([claimOf(1, 'other')])).toEqual([{ outcome: 'refused', epoch: 1, nonce: claim.nonce }])
       expect(await three.commit([write(claim, 'a', 1)])).toEqual(['ok'])
     })

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import {
   NEVER_DUE, type ActorStore, type ActorWrite, type Claim, type CommitResult, type DuePage, type DuePlace, type DueQuery, type EntryChange,
 } from '../../stores/actor-store.ts'
-import { at, claimOf, storesOn, text, write, type Place } from './actor-store.suite.ts'
+import { at, claimOf, entriesOf, storesOn, text, write, type Place } from './actor-store.suite.ts'
 
 const bytes = (value: string): Buffer => Buffer.from(value)
 const everything = { until: Infinity, limit: 1_000 }
@@ -68,7 +68,7 @@ export function dueEntriesSuite(name: string, makePlace: () => Promise<Place>): 
     test('a due entry is an entry like any other: loaded, listed among the rest, and replaced', async () => {
       const [store, claim] = await opened()
       await store.commit([write(claim, 'a', 0, 'h', [['a', bytes('1')], ['b', bytes('2'), 7], ['c', bytes('3')], ['d', bytes('4'), 5]])])
-      expect((await store.loadEntries(at('a'), ['d', 'a', 'none', 'b'])).map(text)).toEqual(['4', '1', undefined, '2'])
+      expect((await entriesOf(store, at('a'), ['d', 'a', 'none', 'b'])).map(text)).toEqual(['4', '1', undefined, '2'])
       const list = async (prefix: string, after: string | undefined, limit: number): Promise<[string[], boolean]> => {
         const { entries, more } = await store.listEntries(at('a'), prefix, after, limit)
         return [entries.map(([entry, value]) => `${entry}=${text(value)}`), more]
@@ -99,7 +99,7 @@ export function dueEntriesSuite(name: string, makePlace: () => Promise<Place>): 
       for (const [index, [entry, due, value]] of steps.entries()) {
         expect(await store.commit([write(claim, 'a', index, 'h', [entry])])).toEqual(['ok'])
         expect((await store.due([ofShard()])).map(show)).toEqual([due])
-        expect((await store.loadEntries(at('a'), ['x'])).map(text)).toEqual([value])
+        expect((await entriesOf(store, at('a'), ['x'])).map(text)).toEqual([value])
         expect((await store.listEntries(at('a'), '', undefined, 9)).entries.map(([, listed]) => text(listed))).toEqual(value === undefined ? [] : [value])
       }
     })
@@ -225,7 +225,7 @@ export function dueEntriesSuite(name: string, makePlace: () => Promise<Place>): 
       expect(await store.commit([attempt(claimOf(2), 1)])).toEqual(['fenced'])
       expect(await store.commit([{ ...attempt(claimOf(1, 'other'), 1), head: null }])).toEqual(['fenced'])
       expect((await store.due([ofShard()])).map(show)).toEqual([['5 a x=1', '6 a y=1']])
-      expect((await store.loadEntries(at('a'), ['x', 'y', 'z'])).map(text)).toEqual(['1', '1', undefined])
+      expect((await entriesOf(store, at('a'), ['x', 'y', 'z'])).map(text)).toEqual(['1', '1', undefined])
     })
 
     test('a write without a head changes entries under the fence, and no version', async () => {
@@ -233,7 +233,7 @@ export function dueEntriesSuite(name: string, makePlace: () => Promise<Place>): 
       await store.commit([write(claim, 'a', 0, 'kept', [['o:1', bytes('send'), 0], ['s:x', bytes('1')]])])
       expect(await store.commit([{ ...change(claim, 'a', [['o:1', null, null], ['s:x', bytes('2')]]), previous: 77 }])).toEqual(['ok'])
       expect((await store.load([at('a')])).map(found => [found?.version, text(found?.head)])).toEqual([[1, 'kept']])
-      expect(text((await store.loadEntries(at('a'), ['s:x']))[0])).toBe('2')
+      expect(text((await entriesOf(store, at('a'), ['s:x']))[0])).toBe('2')
       expect(await store.due([ofShard()])).toEqual([{ rows: [], next: undefined }])
       // The same again is no duplicate: it is done again.
       expect(await store.commit([change(claim, 'a', [['o:1', null, null], ['s:x', bytes('2')]])])).toEqual(['ok'])
@@ -242,7 +242,7 @@ export function dueEntriesSuite(name: string, makePlace: () => Promise<Place>): 
       await store.claim([next])
       expect(await store.commit([change(claim, 'a', [['s:x', bytes('late')]]), change(claim, 'a', []), change(next, 'a', [['s:y', bytes('3')]])]))
         .toEqual(['fenced', 'fenced', 'ok'])
-      expect((await store.loadEntries(at('a'), ['s:x', 's:y'])).map(text)).toEqual(['2', '3'])
+      expect((await entriesOf(store, at('a'), ['s:x', 's:y'])).map(text)).toEqual(['2', '3'])
       expect(await store.commit([write(next, 'a', 1)])).toEqual(['ok'])
     })
 
@@ -251,7 +251,7 @@ export function dueEntriesSuite(name: string, makePlace: () => Promise<Place>): 
       expect(await store.commit([change(claim, 'new', [['x', bytes('1')], ['r', bytes('2'), 3]])])).toEqual(['ok'])
       expect(await store.load([at('new')])).toEqual([undefined])
       expect((await store.list('T', undefined, 10)).ids).toEqual([])
-      expect((await store.loadEntries(at('new'), ['x', 'r'])).map(text)).toEqual(['1', '2'])
+      expect((await entriesOf(store, at('new'), ['x', 'r'])).map(text)).toEqual(['1', '2'])
       expect((await store.due([ofShard()])).map(show)).toEqual([['3 new r=2']])
       expect(await store.commit([write(claim, 'new', 0, 'h', [['x', null]])])).toEqual(['ok'])
       expect((await store.load([at('new')]))[0]?.version).toBe(1)

@@ -7,6 +7,7 @@ import { PostgresActorStore } from '../../stores/postgres/actor-store.ts'
 import { parsePostgresUrl } from '../../stores/postgres/address.ts'
 import { PostgresConnection, type PostgresConnectionOptions } from '../../stores/postgres/connection.ts'
 import { startPostgres, type PostgresServer } from '../servers/postgres.ts'
+import { entriesOf } from './actor-store.suite.ts'
 
 export const claim = (epoch: number): Claim => ({ type: 'T', shard: 1, epoch, nonce: `host-${epoch}` })
 export const write = (epoch: number, previous: number, id = 'a', entries?: ActorWrite['entries']): ActorWrite =>
@@ -26,7 +27,7 @@ export async function eventually<T>(ask: () => Promise<T>): Promise<T> {
 
 /** Version of actor `a` and its entries `x` and `y`. */
 export const stateOf = async (store: PostgresActorStore): Promise<unknown[]> => [
-  (await store.load([write(1, 0)]))[0]?.version, ...(await store.loadEntries(write(1, 0), ['x', 'y'])).map(value => value && Buffer.from(value).toString()),
+  (await store.load([write(1, 0)]))[0]?.version, ...(await entriesOf(store, write(1, 0), ['x', 'y'])).map(value => value && Buffer.from(value).toString()),
 ]
 
 let namespaces = 0

@@ -10,6 +10,7 @@ import type { Logger } from '../../core/logger.ts'
 import { freePort } from '../servers/processes.ts'
 import { startRedis, startRedisCluster, type RedisServer } from '../servers/redis.ts'
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts'
+import { entriesOf } from './actor-store.suite.ts'
 
 const clock = new SystemClock()
 const claim = (epoch: number): { type: string; shard: number; epoch: number; nonce: string } => ({ type: 'T', shard: 1, epoch, nonce: `host-${epoch}` })
@@ -131,7 +132,7 @@ test('an unknown write that arrives after a claim with a higher epoch changes no
   // The proxy's connection is read in order: when this load is answered the late write has run.
   await eventually(() => old.load([write(1, 0)]))
   expect(await next.load([write(1, 0)])).toMatchObject([{ version: 1 }])
-  for (const id of ['a', 'b']) expect(await next.loadEntries(write(1, 0, id), ['x', 'r'])).toEqual([undefined, undefined])
+  for (const id of ['a', 'b']) expect(await entriesOf(next, write(1, 0, id), ['x', 'r'])).toEqual([undefined, undefined])
   expect(await next.due([{ ...claim(1), until: Infinity, limit: 10 }])).toEqual([{ rows: [], next: undefined }])
   expect(await next.commit([write(2, 1)])).toEqual(['ok'])
 })

@@ -1,6 +1,7 @@
 /** A real ActorStore behind a recorder and a gate: what was asked, and commits that wait or answer what a test says. */
 import type {
-  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, StoredActor,
+  ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, EntryRead,
+  EntryValues, StoredActor,
 } from '../../../stores/actor-store.ts'
 import { Signal } from './signal.ts'
 
@@ -8,6 +9,7 @@ export class AdaptedStore implements ActorStore {
   readonly name = 'memory:'
   readonly shared = false
   readonly flushAt = 'jobs'
+  readonly readsAtOnce = true
   /** Every write of every commit so far, as it was given. */
   readonly writes: ActorWrite[] = []
   /** Calls of `commit`. */
@@ -64,8 +66,8 @@ export class AdaptedStore implements ActorStore {
     await this.#onLoad?.()
     return this.#store.load(actors)
   }
-  loadEntries(actor: ActorAddress, names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    return this.#store.loadEntries(actor, names)
+  loadEntries(reads: readonly EntryRead[]): readonly Promise<EntryValues>[] {
+    return this.#store.loadEntries(reads)
   }
   listEntries(actor: ActorAddress, prefix: string, after: string | undefined, limit: number): Promise<EntryPage> {
     return this.#store.listEntries(actor, prefix, after, limit)

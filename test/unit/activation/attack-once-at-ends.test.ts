@@ -1,7 +1,7 @@
 // Calls that take effect once, at the edges of an activation's life and of a caller's patience.
 import { describe, expect, it } from 'vitest'
 import { Actor, type ActorOptions, type Host } from 'troupe'
-import type { ActorAddress } from '../../../stores/actor-store.ts'
+import type { EntryRead } from '../../../stores/actor-store.ts'
 import { MemoryActorStore } from '../../../stores/memory/actor-store.ts'
 import { MemoryClusterStore } from '../../../stores/memory/cluster-store.ts'
 import { SystemClock } from '../../../core/clock.ts'
@@ -59,9 +59,9 @@ const keyed = (host: Host, id: string, idempotencyKey: string, signal?: AbortSig
 /** Counts what it reads of inboxes. */
 class CountedInbox extends AdaptedStore {
   asked = 0
-  override async loadEntries(actor: ActorAddress, names: readonly string[]) {
-    if (names[0]!.startsWith('i:')) this.asked++
-    return super.loadEntries(actor, names)
+  override loadEntries(reads: readonly EntryRead[]) {
+    this.asked += reads.filter(({ names }) => names[0]!.startsWith('i:')).length
+    return super.loadEntries(reads)
   }
 }
 
