@@ -17,7 +17,7 @@ import type { ActorAddress, EntryChange } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
 import { fullError, isReadonly } from './admission.ts'
 import { inboxEntry, replyEntry, SWEEP_ENTRY, type StoredReply } from './once-entries.ts'
-import { nameOf, type Held } from './turn.ts'
+import { nameOf, tooLarge, type Held } from './turn.ts'
 
 /** What the activation does for it. */
 export interface OnceHost {
@@ -27,6 +27,7 @@ export interface OnceHost {
   /** Nothing of the actor is stored: nothing need be looked up. */
   readonly unstored: boolean
   readonly keepRepliesMs: number
+  readonly maxPayloadBytes: number
   /** Calls that may wait in each of the places here, as many as in the mailbox. */
   readonly room: number
   readonly loads: BatchedLoads
@@ -124,6 +125,8 @@ export class OnceCalls {
       const reply = this.#replies?.get(key!)
       const { outcome } = call
       const value = call.form === 'encoded' && !isPrimitive(outcome) ? outcome as Uint8Array : encode(outcome, 'result', 'RESULT_NOT_ENCODABLE')
+      // Of a caller on this host nobody has asked yet; a repeat may come from another.
+      if (value.length > host.maxPayloadBytes) throw tooLarge(call, value.length, host.maxPayloadBytes)
       if (reply !== undefined) reply.value = value
       host.write([replyEntry(key!), encode([call.once!.fingerprint, now, value] satisfies StoredReply, 'reply')])
     }
@@ -218,6 +221,7 @@ class Reply implements Held, CallKeeper {
   readonly #host: OnceHost
   readonly #over: () => void
   #joined: Invocation[] = []
+  #replacing = false
   #phase: 'looking' | 'admitted' | 'over' = 'looking'
 
   constructor(host: OnceHost, first: Invocation, over: () => void) {
@@ -313,12 +317,19 @@ class Reply implements Held, CallKeeper {
 
   /** It failed before its turn began (its caller gave up, the mailbox is full): the next one takes its place. */
   #firstIsGone(): void {
-    if (this.#phase === 'over') return
-    const next = this.#joined.shift()
-    if (next === undefined) return this.#close()
-    this.first = next
-    next.once!.onNotStarted = () => this.#firstIsGone()
-    if (this.#phase === 'admitted') this.#host.admit(next)
+    if (this.#replacing) return
+    this.#replacing = true
+    // One loop: what refused the first one may refuse a thousand others at once, and they must not nest.
+    while (this.#phase !== 'over' && this.first.settled && this.first.turnPhase === 'waiting') {
+      const next = this.#joined.shift()
+      if (next === undefined) this.#close()
+      else {
+        this.first = next
+        next.once!.onNotStarted = () => this.#firstIsGone()
+        if (this.#phase === 'admitted') this.#host.admit(next)
+      }
+    }
+    this.#replacing = false
   }
 
   #close(): void {

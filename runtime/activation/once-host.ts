@@ -13,6 +13,7 @@ export function onceHost(
     get begun() { return activation.fields !== undefined },
     get unstored() { return activation.unstored },
     keepRepliesMs: activation.type.keepRepliesMs,
+    maxPayloadBytes: services.maxPayloadBytes,
     room: activation.type.mailbox,
     loads: services.loads,
     get tally() { return activation.entries.tally },

@@ -72,11 +72,12 @@ export function takeResult(call: Invocation, value: unknown, maxBytes: number): 
   if (isPrimitive(value) && (typeof value !== 'string' || value.length * 3 <= maxBytes)) return value
   if (call.form === 'copy') return copy(value, 'result', 'RESULT_NOT_ENCODABLE')
   const bytes = encode(value, 'result', 'RESULT_NOT_ENCODABLE')
-  if (bytes.length > maxBytes) {
-    throw new TroupeError('RESULT_TOO_LARGE', `${nameOf(call)}: its result takes ${bytes.length} bytes, ${maxBytes} may travel; return less, or a stream`)
-  }
+  if (bytes.length > maxBytes) throw tooLarge(call, bytes.length, maxBytes)
   return bytes
 }
+
+export const tooLarge = (call: Invocation, bytes: number, maxBytes: number): TroupeError =>
+  new TroupeError('RESULT_TOO_LARGE', `${nameOf(call)}: its result takes ${bytes} bytes, ${maxBytes} may travel; return less, or a stream`)
 
 /** What the caller gets for what a turn threw. Errors of authors and of Troupe pass; everything else is METHOD_FAILED. */
 export function methodFailure(call: Invocation, thrown: unknown, log: Logger): unknown {

@@ -32,6 +32,10 @@ class Till extends Actor {
     this.total++
     return what
   }
+  twice(text: string) {
+    this.total++
+    return [text, text]
+  }
   nothing() {
     this.#began()
     this.total++
@@ -236,6 +240,34 @@ describe('a call with an idempotency key', () => {
     open.fire()
     await Promise.all([running, waiting])
     expect(await ref.add(1)).toBe(3)
+  })
+
+  it('that finds no place is refused with the thousand that joined it', async () => {
+    class Wide extends Till {
+      static readonly type = 'Wide'
+      static override readonly options: ActorOptions = { mailbox: 3_000 }
+    }
+    const host = await hostOf([Wide])
+    const open = new Signal()
+    gates.set('wide', open)
+    await host.actor(Wide, 'wide').add(1)
+    const running = host.actor(Wide, 'wide').slowly(1)
+    const waiting = Array.from({ length: 3_000 }, () => host.actor(Wide, 'wide').add(0))
+    const ref = host.actor(Wide, 'wide').with({ idempotencyKey: 'k' })
+    const refused = Array.from({ length: 3_000 }, () => failureOf(ref.add(1)))
+    for (const error of await Promise.all(refused)) expect(error.code).toBe('MAILBOX_FULL')
+    open.fire()
+    await Promise.all([running, ...waiting])
+    expect(await ref.add(1)).toBe(3)
+  })
+
+  it('whose result is too large to travel again is refused, wherever its first caller is', async () => {
+    const host = await hostOf([Till], { maxPayloadBytes: 10_000 })
+    const text = 'x'.repeat(9_000)
+    expect(await host.actor(Till, 'large').give(text)).toBe(text)
+    expect(await keyed(host, 'large', 'fits').give(text)).toBe(text)
+    expect(await failureOf(keyed(host, 'large', 'k').twice(text))).toMatchObject({ code: 'RESULT_TOO_LARGE', executed: 'yes' })
+    expect(await host.actor(Till, 'large').read()).toBe(2)
   })
 
   it('on a readonly method runs each time and stores nothing; on a stream it is refused', async () => {
