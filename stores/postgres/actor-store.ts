@@ -62,10 +62,14 @@ export class PostgresActorStore implements ActorStore {
   loadEntries(reads: readonly EntryRead[]): readonly Promise<EntryValues>[] {
     const found = this.#loadEntries(reads)
     let end = 0
-    return reads.map(({ names }) => {
+    return reads.map(read => {
       const start = end
-      end += names.length
-      return found.then(values => values.slice(start, start + names.length))
+      end += read.names.length
+      return found.then(values => values.slice(start, start + read.names.length), (error: unknown) => {
+        // One that cannot be asked for is no harm to the others: each is tried without them.
+        if (reads.length > 1 && TroupeError.is(error) && !error.retryable) return this.#loadEntries([read])
+        throw error
+      })
     })
   }
 

@@ -242,6 +242,43 @@ export function actorStoreSuite(name: string, makePlace: () => Promise<Place>): 
       expect(await store.commit([{ ...write(claim, 'large', 1), head: large }])).toEqual(['ok'])
     })
 
+    test('reads of one call have their own values each, whatever actors, shards and types they are of', async () => {
+      const store = await open()
+      const actors = ['T', 'U'].flatMap(type => ['a1', 'b1', 'a2', 'b2'].map(id => at(id, type, Number(id[1]))))
+      await store.claim(actors.map(({ type, shard }) => claimOf(1, 'n', type, shard)))
+      await store.commit(actors.map((actor, index) =>
+        ({ ...actor, epoch: 1, nonce: 'n', previous: 0, head: Buffer.from('h'), entries: [['x', Buffer.from(`x${index}`)], ['\0,{"', Buffer.from(`y${index}`)]] as const })))
+      const reads = actors.flatMap((actor, index) => [
+        { read: { actor, names: ['x'] }, values: [`x${index}`] },
+        { read: { actor, names: [] }, values: [] },
+        { read: { actor, names: ['none', '\0,{"', 'x', 'x'] }, values: [undefined, `y${index}`, `x${index}`, `x${index}`] },
+        { read: { actor: { ...actor, id: 'nobody' }, names: ['x'] }, values: [undefined] },
+      ])
+      const found = await Promise.all(store.loadEntries(reads.map(({ read }) => read)))
+      expect(found.map(values => values.map(text))).toEqual(reads.map(({ values }) => values))
+      expect(store.loadEntries([])).toEqual([])
+    })
+
+    test('one call may read many names, and much', async () => {
+      const store = await open()
+      const claims = Array.from({ length: 10 }, (_, shard) => claimOf(1, 'n', 'T', shard))
+      await store.claim(claims)
+      const entries = Array.from({ length: 60 }, (_, index) => [`e${index}`, Buffer.alloc(8 * 1024, `${index} `)] as const)
+      expect(await store.commit(claims.map((claim, index) => write(claim, `a${index}`, 0, 'h', entries)))).toEqual(claims.map(() => 'ok'))
+      const reads = claims.flatMap((claim, index) => [
+        { actor: at(`a${index}`, 'T', claim.shard), names: Array.from({ length: 120 }, (_, entry) => `e${entry}`) },
+        ...entries.map(([name]) => ({ actor: at(`a${index}`, 'T', claim.shard), names: [name] })),
+      ])
+      const found = await Promise.all(store.loadEntries(reads))
+      for (const [index, values] of found.entries()) {
+        expect(values).toHaveLength(reads[index]!.names.length)
+        for (const [at, name] of reads[index]!.names.entries()) {
+          const stored = entries[Number(name.slice(1))]?.[1]
+          expect(stored === undefined ? values[at] === undefined : stored.equals(values[at]!)).toBe(true)
+        }
+      }
+    })
+
     test('a large batch over many shards is written whole', async () => {
       const store = await open()
       const claims = Array.from({ length: 640 }, (_, shard) => claimOf(1, 'n', 'T', shard))
@@ -310,6 +347,15 @@ export function sharedActorStoreSuite(name: string, makePlace: () => Promise<Pla
       expect(text((await entriesOf(three, at('a'), ['x']))[0])).toBe('1')
       expect(await three.claim([claimOf(1, 'other')])).toEqual([{ outcome: 'refused', epoch: 1, nonce: claim.nonce }])
       expect(await three.commit([write(claim, 'a', 1)])).toEqual(['ok'])
+    })
+
+    test('each read of a closed store fails, and nothing is thrown', async () => {
+      const store = await open()
+      await store.close()
+      const reads = store.loadEntries([{ actor: at('a'), names: ['x'] }, { actor: at('b', 'U', 2), names: ['y'] }])
+      for (const { reason } of await Promise.allSettled(reads) as PromiseRejectedResult[]) {
+        expect(reason).toMatchObject({ code: 'STORE_UNAVAILABLE', executed: 'no' })
+      }
     })
 
     test('the old owner is fenced from the moment of the new claim', async () => {

@@ -82,6 +82,14 @@ export function dueEntriesSuite(name: string, makePlace: () => Promise<Place>): 
       expect((await store.due([ofShard()])).map(show)).toEqual([['5 a d=4', '7 a b=new']])
     })
 
+    test('entries that always had a due time, and those that never had one, are found by who knows it too', async () => {
+      const [store, claim] = await opened()
+      await store.commit([write(claim, 'a', 0, 'h', [['plain', bytes('1')], ['due', bytes('2'), 7], ['gone', bytes('3'), 8]])])
+      await store.commit([write(claim, 'a', 1, 'h', [['plain', bytes('4')], ['due', bytes('5'), 0], ['gone', null, null]])])
+      expect((await entriesOf(store, at('a'), ['none', 'plain'], false)).map(text)).toEqual([undefined, '4'])
+      expect((await entriesOf(store, at('a'), ['due', 'gone', 'none'], true)).map(text)).toEqual(['5', undefined, undefined])
+    })
+
     test('a due time is moved, taken away and given back', async () => {
       const [store, claim] = await opened()
       const steps: [EntryChange, string[], string | undefined][] = [

@@ -38,6 +38,7 @@ test('killed in the middle: commits are unknown, loads fail, and after a restart
   const began = performance.now()
   expect(await store.commit([write(1, 1), write(1, 0, 'b')])).toEqual(['unknown', 'unknown'])
   await expect(store.load([write(1, 0)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(store.loadEntries([{ actor: write(1, 0), names: ['x'] }])[0]).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   await expect(store.claim([claim(2)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   expect(performance.now() - began).toBeLessThan(2_000)
   await place.server.restart()

@@ -197,6 +197,9 @@ describe('a commit that is broken off', () => {
     expect(await store.commit(writes)).toEqual(writes.map((_, index) => index === 5 ? 'unknown' : 'ok'))
     await expect(store.load([writes[5]!])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: false })
     expect(await store.load(writes.slice(6))).toMatchObject([{ version: 1 }, { version: 1 }, { version: 1 }])
+    const reads = await Promise.allSettled(store.loadEntries(writes.map(actor => ({ actor, names: ['x'] }))))
+    expect(reads.map(read => read.status === 'fulfilled' ? read.value : read.reason)).toMatchObject(
+      writes.map((_, index) => index === 5 ? { code: 'STORE_UNAVAILABLE', retryable: false } : [undefined]))
   })
 
   test('a lock that somebody keeps: unknown in time, and after it all goes on', async () => {
