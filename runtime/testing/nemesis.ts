@@ -1,0 +1,115 @@
+/** Does to a simulated cluster what a fault plan says, and in the end makes everything whole. */
+import type { Fault, PlannedFault } from './fault-plan.ts'
+import { showFault } from './fault-plan.ts'
+import type { SimCluster } from './sim-cluster.ts'
+import type { SimProcess } from './sim-process.ts'
+import type { SimService } from './sim-service.ts'
+
+export class Nemesis {
+  readonly #cluster: SimCluster
+  /** Wall clocks and rates that were changed. */
+  readonly #bent = new Map<SimProcess, number>()
+  #over = false
+
+  constructor(cluster: SimCluster, plan: readonly PlannedFault[]) {
+    this.#cluster = cluster
+    for (const fault of plan) {
+      cluster.kernel.after(fault.atMs, () => {
+        if (this.#over) return
+        cluster.kernel.note(`fault ${showFault(fault)}`)
+        const undo = this.#do(fault, fault.forMs)
+        if (undo !== undefined) cluster.kernel.after(fault.forMs, () => { if (!this.#over) undo() })
+      })
+    }
+  }
+
+  /** The end of all faults: processes run, links and stores are whole, clocks are right. What is down is started by its supervisor. */
+  heal(): void {
+    this.#over = true
+    const { kernel, network, store, hosts, placements } = this.#cluster
+    kernel.note('everything heals')
+    network.healAll()
+    store.heal()
+    for (const { process } of [...hosts, ...placements]) {
+      process?.thaw()
+      process?.setRate(1)
+    }
+    for (const [process, byMs] of this.#bent) process.jumpWall(-byMs)
+    this.#bent.clear()
+  }
+
+  #service(machine: string): SimService<unknown> | undefined {
+    return [...this.#cluster.hosts, ...this.#cluster.placements].find(service => service.name === machine)
+  }
+
+  #do(fault: Fault, forMs: number): (() => void) | undefined {
+    const { network, store } = this.#cluster
+    switch (fault.kind) {
+      case 'kill': {
+        this.#service(fault.machine)?.kill(forMs)
+        return undefined
+      }
+      case 'stop': {
+        this.#service(fault.machine)?.stop(forMs)
+        return undefined
+      }
+      case 'freeze': {
+        const process = this.#service(fault.machine)?.process
+        process?.freeze(fault.clock)
+        return () => process?.thaw()
+      }
+      case 'cut': {
+        network.cut(fault.from, fault.to)
+        return () => network.heal(fault.from, fault.to)
+      }
+      case 'cut-off': return this.#cutOff(fault.machine, fault.way)
+      case 'slow-link': {
+        network.slow(fault.from, fault.to, fault.mostMs)
+        return () => network.slow(fault.from, fault.to, 0)
+      }
+      case 'reset': {
+        network.reset(fault.from, fault.to)
+        return undefined
+      }
+      case 'slow-store': {
+        store.faults.slowMs = fault.mostMs
+        return () => { store.faults.slowMs = 0 }
+      }
+      case 'stalled-store': {
+        store.faults.stalled = true
+        return () => store.resume()
+      }
+      case 'lossy-store': {
+        Object.assign(store.faults, { loseRequest: fault.requests, loseAnswer: fault.answers })
+        return () => { Object.assign(store.faults, { loseRequest: 0, loseAnswer: 0 }) }
+      }
+      case 'wall-jump': {
+        const process = this.#service(fault.machine)?.process
+        if (process === undefined) return undefined
+        process.jumpWall(fault.byMs)
+        this.#bent.set(process, (this.#bent.get(process) ?? 0) + fault.byMs)
+        return undefined
+      }
+      case 'clock-rate': {
+        const process = this.#service(fault.machine)?.process
+        if (process?.phase === 'up') process.setRate(fault.rate)
+        return () => { if (process?.phase === 'up') process.setRate(1) }
+      }
+    }
+  }
+
+  #cutOff(machine: string, way: 'both' | 'in' | 'out'): () => void {
+    const { network, machines } = this.#cluster
+    const others = machines.filter(other => other !== machine)
+    for (const other of others) {
+      if (way !== 'in') network.cut(machine, other)
+      if (way !== 'out') network.cut(other, machine)
+    }
+    return () => {
+      for (const other of others) {
+        network.heal(machine, other)
+        network.heal(other, machine)
+      }
+    }
+  }
+}

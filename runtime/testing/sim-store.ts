@@ -1,0 +1,159 @@
+/**
+ * The stores of a simulation: the memory adapters on a machine of their own, and what one process sees of them.
+ *
+ * A request travels, is carried out at one instant, and its answer travels. Either way may be cut, slow, or lose a message:
+ * so an error after the write and an error before it look the same to the process, and a request that the process has given
+ * up may be carried out later, as on real networks. Requests overtake each other. What a dead process had sent arrives.
+ */
+import { TroupeError } from '../../core/errors.ts'
+import type { ActorStore, ActorWrite, CommitResult, EntryRead, EntryValues } from '../../stores/actor-store.ts'
+import type { ClusterStore } from '../../stores/cluster-store.ts'
+import { MemoryActorStore } from '../../stores/memory/actor-store.ts'
+import { MemoryClusterStore } from '../../stores/memory/cluster-store.ts'
+import type { SimKernel } from './sim-kernel.ts'
+import type { SimNetwork } from './sim-network.ts'
+import type { SimProcess } from './sim-process.ts'
+
+/** Faults of the store's machine; the network has its own. */
+export interface SimStoreFaults {
+  /** Requests that are never carried out, and answers that are lost, 0 to 1. */
+  loseRequest: number
+  loseAnswer: number
+  /** Requests and answers take up to so much longer. */
+  slowMs: number
+  /** Nothing is carried out: what comes waits. */
+  stalled: boolean
+}
+
+/** Told of every write that the store carried out, and of every claim. */
+export interface SimStoreObserver {
+  committed?(write: ActorWrite, result: CommitResult, by: SimProcess): void
+}
+
+export class SimStoreServer {
+  readonly name: string
+  readonly faults: SimStoreFaults = { loseRequest: 0, loseAnswer: 0, slowMs: 0, stalled: false }
+  readonly observer: SimStoreObserver = {}
+  readonly kernel: SimKernel
+  readonly network: SimNetwork
+  readonly actors = new MemoryActorStore()
+  readonly cluster: MemoryClusterStore
+  #waiting: (() => void)[] = []
+
+  constructor(network: SimNetwork, name = 'store') {
+    this.name = name
+    this.network = network
+    this.kernel = network.kernel
+    this.cluster = new MemoryClusterStore(this.kernel.process(name))
+  }
+
+  /** Ends all faults of this machine. */
+  heal(): void {
+    Object.assign(this.faults, { loseRequest: 0, loseAnswer: 0, slowMs: 0 })
+    this.resume()
+  }
+
+  /** No longer stalled: what waited is carried out, in any order. */
+  resume(): void {
+    this.faults.stalled = false
+    for (const run of this.#waiting.splice(0)) this.kernel.after(this.#travelMs('', this.name), run)
+  }
+
+  /** `carryOut` runs at the store; rejects with STORE_UNAVAILABLE when no answer has come within `timeoutMs`. */
+  request<Answer>(process: SimProcess, timeoutMs: number, carryOut: () => Promise<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const timer = process.after(timeoutMs, () => reject(new TroupeError('STORE_UNAVAILABLE', `the store did not answer within ${timeoutMs} ms`)))
+      if (process.phase === 'dead') return
+      const { random } = this.kernel
+      const answer = (settle: () => void): void => {
+        if (random.float() < this.faults.loseAnswer) return
+        this.#cross(this.name, process.name, () => this.kernel.after(0, () => {
+          timer.cancel()
+          settle()
+        }, process))
+      }
+      const serve = (): void => {
+        if (this.faults.stalled) return void this.#waiting.push(serve)
+        carryOut().then(value => answer(() => resolve(value)), (error: unknown) => answer(() => reject(error as Error)))
+      }
+      if (random.float() < this.faults.loseRequest) return
+      this.#cross(process.name, this.name, serve)
+    })
+  }
+
+  #cross(from: string, to: string, arrive: () => void): void {
+    this.kernel.after(this.#travelMs(from, to), () => {
+      if (this.network.isCut(from, to)) this.kernel.after(100, () => this.#cross(from, to, arrive))
+      else arrive()
+    })
+  }
+
+  #travelMs(from: string, to: string): number {
+    return this.network.latency(from, to) + this.faults.slowMs * this.kernel.random.float()
+  }
+}
+
+/** How long a process waits for the store, as commands of real adapters do. */
+const TIMEOUT_MS = 2_000
+
+export class SimActorStore implements ActorStore {
+  readonly name = 'simulated:'
+  readonly shared = true
+  readonly flushAt = 'tick'
+  readonly readsAtOnce = false
+  readonly #server: SimStoreServer
+  readonly #process: SimProcess
+  readonly #ask: <Answer>(carryOut: () => Promise<Answer>) => Promise<Answer>
+
+  constructor(server: SimStoreServer, process: SimProcess) {
+    this.#server = server
+    this.#process = process
+    this.#ask = carryOut => server.request(process, TIMEOUT_MS, carryOut)
+  }
+
+  async open(): Promise<void> {}
+  async close(): Promise<void> {}
+
+  claim(...args: Parameters<ActorStore['claim']>): ReturnType<ActorStore['claim']> {
+    return this.#ask(() => this.#server.actors.claim(...args))
+  }
+  load(...args: Parameters<ActorStore['load']>): ReturnType<ActorStore['load']> {
+    return this.#ask(() => this.#server.actors.load(...args))
+  }
+  loadEntries(reads: readonly EntryRead[]): readonly Promise<EntryValues>[] {
+    return reads.map(read => this.#ask(() => this.#server.actors.loadEntries([read])[0]!))
+  }
+  listEntries(...args: Parameters<ActorStore['listEntries']>): ReturnType<ActorStore['listEntries']> {
+    return this.#ask(() => this.#server.actors.listEntries(...args))
+  }
+  due(...args: Parameters<ActorStore['due']>): ReturnType<ActorStore['due']> {
+    return this.#ask(() => this.#server.actors.due(...args))
+  }
+  list(...args: Parameters<ActorStore['list']>): ReturnType<ActorStore['list']> {
+    return this.#ask(() => this.#server.actors.list(...args))
+  }
+
+  async commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
+    try {
+      return await this.#ask(async () => {
+        const results = await this.#server.actors.commit(writes)
+        writes.forEach((write, i) => this.#server.observer.committed?.(write, results[i]!, this.#process))
+        return results
+      })
+    } catch {
+      return writes.map(() => 'unknown')
+    }
+  }
+}
+
+/** The cluster's rows as a process sees them: every call of the memory adapter is a request. */
+export function simClusterStore(server: SimStoreServer, process: SimProcess): ClusterStore {
+  return new Proxy(server.cluster as ClusterStore, {
+    get: (target, key) => {
+      if (key === 'name') return 'simulated:'
+      const value: unknown = Reflect.get(target, key, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => server.request(process, TIMEOUT_MS, () => value.apply(target, args) as Promise<unknown>)
+    },
+  })
+}
