@@ -45,7 +45,7 @@ export class ActivationSends {
     }
     entries.write([sendEntry(number), bytes, 0])
     entries.retally({ sent: number })
-    entries.addSend(send)
+    entries.addSend({ ...send, bytes: bytes.length })
   }
 
   async list(options: { dead?: boolean; after?: number; limit?: number } = {}): Promise<SendInfo[]> {

@@ -29,6 +29,7 @@ export class EntryBuffer {
   #turnTally: EntryTally | undefined
   #tally: EntryTally
   #turnSends: Send[] | undefined
+  #turnSendBytes = 0
   #queuedSends: Send[] | undefined
   #sendsInFlight: Send[] | undefined
   #watched: { readonly name: string; captured: EntryChange | undefined } | undefined
@@ -74,6 +75,12 @@ export class EntryBuffer {
   /** The turn sends; the row is written beside. */
   addSend(send: Send): void {
     (this.#turnSends ??= []).push(send)
+    this.#turnSendBytes += send.bytes ?? 0
+  }
+
+  /** Of the sends of the running turn. */
+  get turnSendBytes(): number {
+    return this.#turnSendBytes
   }
 
   /** Sends that no flush has taken to the store yet. */
@@ -100,6 +107,7 @@ export class EntryBuffer {
     this.#turn = savepoint?.entries && new Map(savepoint.entries)
     this.#turnTally = savepoint?.tally
     this.#turnSends = savepoint?.sends?.slice()
+    this.#turnSendBytes = this.#turnSends?.reduce((sum, { bytes = 0 }) => sum + bytes, 0) ?? 0
   }
 
   /** The turn is complete: true when it changed anything. */
@@ -114,6 +122,7 @@ export class EntryBuffer {
     }
     this.#tally = this.tally
     this.#turn = this.#turnTally = this.#turnSends = undefined
+    this.#turnSendBytes = 0
     return true
   }
 

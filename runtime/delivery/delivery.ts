@@ -33,6 +33,8 @@ interface DeliveryOptions {
 /** Undelivered sends of one actor, and of all actors of a host. */
 const MAX_SENDS_ACTOR = 10_000
 const MAX_SENDS_HOST = 200_000
+/** What the undelivered sends of a host may take: they are kept in memory as well. */
+const MAX_SEND_BYTES_HOST = 256 * 1024 * 1024
 /** Longer than any turn should take: the target says that its turn was abandoned, before the sender has given up hearing of it. */
 const DELIVERY_TIMEOUT_MS = 15 * 60_000
 
@@ -75,6 +77,10 @@ export class Delivery {
     }
     if (this.#outbox.size >= MAX_SENDS_HOST) {
       throw new TroupeError('QUOTA_EXCEEDED', `${activation.name}: ${this.#outbox.size} sends of this host are not delivered yet, more are not taken; send later`, { retryAfterMs: 1000 })
+    }
+    const bytes = this.#outbox.bytes + activation.entries.turnSendBytes
+    if (bytes >= MAX_SEND_BYTES_HOST) {
+      throw new TroupeError('QUOTA_EXCEEDED', `${activation.name}: undelivered sends of this host take ${bytes} bytes, ${MAX_SEND_BYTES_HOST} are allowed; send later, or less`, { retryAfterMs: 1000 })
     }
   }
 

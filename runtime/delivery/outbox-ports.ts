@@ -38,6 +38,8 @@ export interface OutboxLimits {
   readonly maxRefusedMs?: number
   /** Pending sends beyond which no more are read from the store, 100,000 by default. What is committed here is not bounded by it. */
   readonly maxRead?: number
+  /** The same for what they take, 128 MiB by default. */
+  readonly maxReadBytes?: number
   /** Rows of one shard read at once, 256 by default. */
   readonly pageRows?: number
 }

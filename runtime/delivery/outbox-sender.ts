@@ -44,6 +44,8 @@ export class OutboxSender implements Committable, DeadlineEntry {
   readonly address: ActorAddress
   /** Sends that are neither applied nor dead. */
   pending = 0
+  /** What they take. */
+  bytes = 0
   /** What came while its shard is being read: later than all that is found there. */
   held: Send[] | undefined
   /** idle → queued → idle; resting after a failed write. A write may be in flight in any of them. */
@@ -151,8 +153,8 @@ export class OutboxSender implements Committable, DeadlineEntry {
     if (this.#phase === 'idle') this.#rest(++this.#failures, result)
   }
 
-  /** The shard is another's: what was not written stays for whoever reads it. Returns the sends forgotten. */
-  drop(): number {
+  /** The shard is another's: what was not written stays for whoever reads it. */
+  drop(): void {
     this.#phase = 'dropped'
     this.#applied = []
     this.#dying = []
@@ -160,8 +162,6 @@ export class OutboxSender implements Committable, DeadlineEntry {
     for (const line of this.#lines.values()) line.forget()
     this.#lines.clear()
     this.#last = undefined
-    const { pending } = this
-    this.pending = 0
-    return pending
+    this.pending = this.bytes = 0
   }
 }

@@ -48,9 +48,12 @@ export class Outbox {
   readonly #senderPorts: SenderPorts
   readonly #reader: OutboxReader | undefined
   readonly #maxRead: number
+  readonly #maxReadBytes: number
   #size = 0
+  #bytes = 0
   /** Of those, sends whose shard is still being read. */
   #held = 0
+  #heldBytes = 0
   #delivered = 0
   #dead = 0
   #removed = 0
@@ -71,6 +74,7 @@ export class Outbox {
     })
     this.#resting = new Deadlines(ports.clock, sender => sender.resume())
     this.#maxRead = limits.maxRead ?? 100_000
+    this.#maxReadBytes = limits.maxReadBytes ?? 128 * 1024 * 1024
     this.#reader = this.#readerOf(ports, limits.pageRows ?? 256)
     this.#senderPorts = {
       claim: sender => this.#phase === 'open' ? ports.claim(sender) : undefined,
@@ -88,13 +92,18 @@ export class Outbox {
       found: (shard, row) => this.found({ type: shard.type, shard: shard.shard, id: row.id }, row),
       scanned: shard => this.scanned(shard),
       // Those that are held wait for this very reading.
-      hasRoom: () => this.#size - this.#held < this.#maxRead,
+      hasRoom: () => this.#size - this.#held < this.#maxRead && this.#bytes - this.#heldBytes < this.#maxReadBytes,
     })
   }
 
   /** Sends of this host that are neither applied nor dead. */
   get size(): number {
     return this.#size
+  }
+
+  /** What they take. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   pendingOf(sender: ActorAddress): number {
@@ -127,7 +136,7 @@ export class Outbox {
       const { held } = sender
       sender.held = undefined
       if (held !== undefined) {
-        this.#unhold(sender, held.length)
+        for (const send of held) this.#hold(sender, send, -1)
         for (const send of held) this.#add(sender, send)
       }
       this.#tidy(sender)
@@ -143,8 +152,10 @@ export class Outbox {
     for (const sender of known.senders.values()) {
       for (const line of sender.lines.values()) this.#deliveries.forget(line)
       this.#resting.remove(sender)
-      this.#unhold(sender, sender.held?.length ?? 0)
-      this.#size -= sender.drop()
+      for (const send of sender.held ?? []) this.#hold(sender, send, -1)
+      this.#size -= sender.pending
+      this.#bytes -= sender.bytes
+      sender.drop()
     }
     this.#reader?.resume()
   }
@@ -172,14 +183,24 @@ export class Outbox {
       for (const send of sends) this.#add(sender, send)
       return
     }
-    (sender.held ??= []).push(...sends)
-    this.#unhold(sender, -sends.length)
+    for (const send of sends) {
+      (sender.held ??= []).push(send)
+      this.#hold(sender, send, 1)
+    }
   }
 
-  #unhold(sender: OutboxSender, sends: number): void {
-    sender.pending -= sends
-    this.#size -= sends
-    this.#held -= sends
+  #hold(sender: OutboxSender, send: Send, by: 1 | -1): void {
+    this.#count(sender, send, by)
+    this.#held += by
+    this.#heldBytes += by * (send.bytes ?? 0)
+  }
+
+  #count(sender: OutboxSender, send: Send, by: 1 | -1): void {
+    const bytes = by * (send.bytes ?? 0)
+    sender.pending += by
+    sender.bytes += bytes
+    this.#size += by
+    this.#bytes += bytes
   }
 
   /** A row found in the store at take-over (rows come in order of numbers per sender; a row known already is ignored). */
@@ -188,7 +209,7 @@ export class Outbox {
     if (shard === undefined || row.due === NEVER_DUE || sendNumber(row.name) === undefined || this.#phase === 'closed') return
     let send: Send
     try {
-      send = decodeSend(row.name, row.value, showKey(address))
+      send = { ...decodeSend(row.name, row.value, showKey(address)), bytes: row.value.length }
     } catch (error) {
       this.#ports.log.error({ type: address.type, id: address.id, row: row.name }, `a stored send cannot be read and is not delivered: ${messageOf(error)}`)
       return
@@ -197,8 +218,7 @@ export class Outbox {
     const sender = this.#senderOf(shard, address)
     // Both in order: what came by its commit and is now found is the first of those held.
     if (sender.held?.[0]?.number === send.number) {
-      sender.held.shift()
-      this.#unhold(sender, 1)
+      this.#hold(sender, sender.held.shift()!, -1)
     }
     this.#add(sender, send)
   }
@@ -216,8 +236,7 @@ export class Outbox {
   #add(sender: OutboxSender, send: Send): void {
     const line = sender.line(send, this.#window)
     if (!line.add(send)) return
-    sender.pending++
-    this.#size++
+    this.#count(sender, send, 1)
     this.#deliveries.pump(line)
   }
 
@@ -241,10 +260,9 @@ export class Outbox {
     this.#leave(pending)
   }
 
-  #leave({ line }: PendingSend): void {
+  #leave({ line, send }: PendingSend): void {
     const { sender } = line
-    sender.pending--
-    this.#size--
+    this.#count(sender, send, -1)
     this.#reader?.resume()
     if (line.empty) {
       this.#deliveries.forget(line)

@@ -20,6 +20,8 @@ export interface Send {
   readonly attempts: number
   /** Wait after the first failure; doubled by each that follows. */
   readonly backoffMs: number
+  /** What its row takes, as far as it is known: what it takes in memory is about as much. Not stored. */
+  readonly bytes?: number
   /** Set when its last delivery failed for good; `at` in ms since the epoch. */
   readonly dead?: { readonly error: string; readonly at: number }
 }
