@@ -44,7 +44,7 @@ export interface DueLimits {
   readonly firstFiring?: number
   /** Fires under way that are not slow; 1,024 by default. */
   readonly maxFiring?: number
-  /** A fire that takes longer leaves its slot; 250 ms by default. */
+  /** A fire that takes longer leaves its slot; 50 ms by default. */
   readonly slowMs?: number
   /** Slow fires under way; 10,000 by default. Beyond, slow ones keep their slots. */
   readonly maxSlow?: number
@@ -82,7 +82,7 @@ export class DueScheduler {
     this.#ports = ports
     this.#limits = {
       windowMs: 20_000, pageRows: 512, maxRows: 100_000, queriesPerLoad: 256, maxLoads: 4,
-      firstFiring: 32, maxFiring: 1_024, slowMs: 250, maxSlow: 10_000, rampMs: 5, ...limits,
+      firstFiring: 32, maxFiring: 1_024, slowMs: 50, maxSlow: 10_000, rampMs: 5, ...limits,
     }
     const { firstFiring, maxFiring, slowMs, maxSlow, rampMs } = this.#limits
     this.#queue = new DueQueue(this.#limits)
