@@ -7,7 +7,7 @@ import type { SimService } from './sim-service.ts'
 
 export class Nemesis {
   readonly #cluster: SimCluster
-  /** Wall clocks and rates that were changed. */
+  /** How far wall clocks are from right. */
   readonly #bent = new Map<SimProcess, number>()
   #over = false
 
@@ -86,8 +86,9 @@ export class Nemesis {
       case 'wall-jump': {
         const process = this.#service(fault.machine)?.process
         if (process === undefined) return undefined
-        process.jumpWall(fault.byMs)
-        this.#bent.set(process, (this.#bent.get(process) ?? 0) + fault.byMs)
+        // To so far from right, wherever an earlier jump left it: jumps do not add up.
+        process.jumpWall(fault.byMs - (this.#bent.get(process) ?? 0))
+        this.#bent.set(process, fault.byMs)
         return undefined
       }
       case 'clock-rate': {

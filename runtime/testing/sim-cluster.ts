@@ -30,6 +30,8 @@ export interface SimClusterOptions {
   readonly placements?: number
   /** log2 of the shards a type has; 3 by default. */
   readonly shardBits?: number
+  /** Lines of the trace that are kept; 200 by default. */
+  readonly keptLines?: number
   /** For every host. */
   readonly options?: Partial<Pick<HostOptions, 'callTimeout' | 'commitTimeout' | 'drainTimeout' | 'maxParked'>>
 }
@@ -56,7 +58,7 @@ export class SimCluster {
 
   constructor(options: SimClusterOptions) {
     this.#options = options
-    this.kernel = new SimKernel({ seed: options.seed, timerLateMs: 1 })
+    this.kernel = new SimKernel({ seed: options.seed, timerLateMs: 1, keptLines: options.keptLines ?? 200 })
     this.network = new SimNetwork(this.kernel)
     this.store = new SimStoreServer(this.network)
     this.#log = traceLogger(this.kernel)

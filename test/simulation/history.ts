@@ -1,0 +1,51 @@
+/** What a run leaves for the checkers: what was asked and answered, what the ledgers hold in the end, what the store carried out. */
+import type { SimOutcome } from '../../runtime/testing/sim-cluster.ts'
+import type { LedgerAudit } from './ledger.ts'
+
+export type Method = 'add' | 'addSlowly' | 'store' | 'fail' | 'read' | 'transfer' | 'relay' | 'remind' | 'remindEvery'
+
+export interface Operation {
+  /** Its name in the logs; unique. */
+  readonly op: string
+  readonly id: string
+  readonly method: Method
+  readonly args: readonly unknown[]
+  readonly keyed: boolean
+  readonly invokedMs: number
+  settledMs: number
+  /** One for each try; a try that is still open is undefined. Only the last may be undefined. */
+  readonly tries: (SimOutcome | undefined)[]
+}
+
+/** A write that the store took. */
+export interface Committed {
+  readonly type: string
+  readonly shard: number
+  readonly id: string
+  readonly epoch: number
+  readonly nonce: string
+  readonly by: string
+  readonly atMs: number
+}
+
+export interface History {
+  readonly operations: readonly Operation[]
+  readonly audits: ReadonlyMap<string, LedgerAudit>
+  readonly commits: readonly Committed[]
+  /** What the actors themselves saw and must not have. */
+  readonly violations: readonly string[]
+}
+
+/** Problems that it finds, as sentences. */
+export type Checker = (history: History) => string[]
+
+export const acknowledged = (operation: Operation): boolean => operation.tries.at(-1)?.kind === 'ok'
+
+/** No try of it can have run. */
+export const provedNotRun = (operation: Operation): boolean =>
+  operation.tries.every(outcome => outcome?.kind === 'error' && outcome.executed === 'no')
+
+export const receiptOf = (operation: Operation): { length: number; last: string } => {
+  const outcome = operation.tries.at(-1)
+  return outcome?.kind === 'ok' ? outcome.value as { length: number; last: string } : { length: 0, last: '' }
+}

@@ -1,0 +1,84 @@
+/** One simulated run: a cluster, clients and faults; then everything heals, must come to rest, and is checked. */
+import { SeededRandom } from '../../core/random.ts'
+import { planFaults, type FaultKind, type PlannedFault } from '../../runtime/testing/fault-plan.ts'
+import { Nemesis } from '../../runtime/testing/nemesis.ts'
+import { SimCluster } from '../../runtime/testing/sim-cluster.ts'
+import { checkers } from './checkers/checkers.ts'
+import type { Committed, History } from './history.ts'
+import { ledgerClass, type LedgerAudit } from './ledger.ts'
+import { Workload } from './workload.ts'
+
+export interface RunOptions {
+  readonly hosts?: number
+  /** Of faults; by default chance chooses. None: []. */
+  readonly kinds?: readonly FaultKind[]
+  /** How long faults happen; 30 s by default. As long again everything is whole. */
+  readonly faultMs?: number
+  /** Between the calls of one client, at most; 400 ms by default. */
+  readonly thinkMs?: number
+  /** Lines of the trace that a result keeps. */
+  readonly lines?: number
+}
+
+export interface RunResult {
+  readonly seed: number
+  /** Of everything that happened: the same for the same seed. */
+  readonly hash: string
+  readonly problems: readonly { readonly checker: string; readonly problem: string }[]
+  readonly plan: readonly PlannedFault[]
+  /** The last lines of the trace. */
+  readonly lines: readonly string[]
+  readonly events: number
+  readonly calls: number
+  readonly acknowledged: number
+  readonly history: History
+}
+
+const LEDGERS = 8
+const CLIENTS = 6
+
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
+  const { hosts = 5, faultMs = 30_000, thinkMs = 400 } = options
+  const random = new SeededRandom(seed ^ 0x5eed)
+  const violations: string[] = []
+  const commits: Committed[] = []
+  let turns = 0
+  const Ledger = ledgerClass({
+    wallMs: () => cluster.kernel.running!.wallMs(),
+    sleep: ms => new Promise(resolve => { cluster.kernel.running!.after(ms, resolve) }),
+    unique: () => ++turns,
+    violation: what => violations.push(what),
+  })
+  const cluster: SimCluster = new SimCluster({ seed, hosts, actors: [Ledger], options: { callTimeout: '5s' }, ...(options.lines === undefined ? {} : { keptLines: options.lines }) })
+  const { kernel } = cluster
+  cluster.store.observer.committed = ({ type, shard, id, epoch, nonce }, result, by) => {
+    kernel.note(`store ${type}/${id} epoch ${epoch}: ${result}`)
+    if (result === 'ok') commits.push({ type, shard, id, epoch, nonce, by: by.name, atMs: kernel.nowMs })
+  }
+  const plan = planFaults(random, {
+    hosts: cluster.hosts.map(h => h.name), placements: cluster.placements.map(p => p.name), store: cluster.store.name,
+    fromMs: 1_000, untilMs: faultMs, ...(options.kinds === undefined ? {} : { kinds: options.kinds }),
+  })
+  const nemesis = new Nemesis(cluster, plan)
+  const endMs = 2 * faultMs
+  const workload = new Workload(cluster, { random, clients: CLIENTS, ledgers: LEDGERS, thinkMs, untilMs: faultMs + 4_000, giveUpMs: endMs - 8_000 })
+  cluster.start()
+  workload.start()
+  await kernel.run(faultMs)
+  nemesis.heal()
+  await kernel.run(endMs - kernel.nowMs)
+  const audits = new Map<string, LedgerAudit>()
+  const problems: { checker: string; problem: string }[] = []
+  // Relays reach a few ledgers beyond.
+  for (let i = 0; i < LEDGERS + 3; i++) {
+    const outcome = await kernel.settled(cluster.call(i % hosts, { type: 'Ledger', id: `a${i}`, method: 'audit', args: [] }, 20_000), 30_000)
+    if (outcome.kind === 'ok') audits.set(`a${i}`, outcome.value as LedgerAudit)
+    else problems.push({ checker: 'every-call-settles', problem: `a${i} cannot be read when all is whole: ${JSON.stringify(outcome)}` })
+  }
+  const history: History = { operations: workload.operations, audits, commits, violations }
+  for (const [checker, check] of Object.entries(checkers)) problems.push(...check(history).map(problem => ({ checker, problem })))
+  return {
+    seed, hash: kernel.trace.hash, problems, plan, lines: kernel.trace.lines, events: kernel.ran, calls: workload.operations.length,
+    acknowledged: workload.operations.filter(o => o.tries.at(-1)?.kind === 'ok').length, history,
+  }
+}
