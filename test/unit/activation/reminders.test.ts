@@ -6,7 +6,7 @@ import type { ActorWrite } from '../../../stores/actor-store.ts'
 import { eventually } from './eventually.ts'
 import { MovedClock, Nudge } from './moved-clock.ts'
 import { adaptedStores, hostOf } from './running-host.ts'
-import { failureOf, settle, until } from './signal.ts'
+import { failureOf, settle, Signal, until } from './signal.ts'
 
 interface Ring {
   readonly name: string
@@ -22,6 +22,8 @@ const ran: { readonly key: string; readonly due: number; readonly at: number }[]
 const runsOf = (id: string): number => ran.filter(run => run.key === id).length
 /** What happens to the runs of an id: how many of the next ones throw. */
 const failing = new Map<string, number>()
+/** What turns of an id wait for. */
+const holding = new Map<string, Signal>()
 
 class Bell extends Actor {
   rings: Ring[] = []
@@ -96,6 +98,12 @@ class Bell extends Actor {
   }
   async stored(key: string) {
     return this.ctx.storage.get(key)
+  }
+  async holdThen(what: 'delete' | 'move' | 'nothing') {
+    const { id } = this.ctx
+    await holding.get(id)!.wait()
+    if (what === 'delete') await this.ctx.reminders.delete('r')
+    if (what === 'move') await this.ctx.reminders.set('r', { in: '1h' }, this._ring)
   }
 }
 
@@ -194,6 +202,49 @@ describe('a reminder', () => {
     expect(await cancels.list()).toEqual([])
     await settle(50)
     expect([runsOf('deletes'), runsOf('cancels')]).toEqual([1, 1])
+  })
+
+  it.each(['delete', 'move', 'nothing'] as const)('that is due while another turn runs is what that turn makes of it (%s), its commit durable or not', async what => {
+    const stores = adaptedStores()
+    const host = await hostOf([Bell], { store: stores })
+    const id = `busy ${what}`
+    const bell = bellOf(host, id)
+    const open = new Signal()
+    holding.set(id, open)
+    await bell.set('r', { in: 5 })
+    const busy = bell.holdThen(what)
+    const end = performance.now() + 30
+    await until(() => performance.now() > end, 'it is due and waits')
+    const release = stores.actors.hold()
+    open.fire()
+    await settle(20)
+    expect(runsOf(id)).toBe(what === 'nothing' ? 1 : 0)
+    release()
+    await busy
+    await settle(20)
+    expect((await bell.heard()).length).toBe(what === 'nothing' ? 1 : 0)
+    expect(names(await bell.list())).toEqual(what === 'move' ? ['r'] : [])
+  })
+
+  it('due years away, with periods longer than timers last, runs when its time has come', async () => {
+    const clock = new MovedClock()
+    const host = await hostOf([Bell, Nudge], { clock })
+    const bell = bellOf(host, 'years')
+    const year = 365 * 86_400_000
+    await bell.set('at', { at: new Date(clock.wallMs() + 20 * year) })
+    await bell.set('every', { every: 2 ** 31 + 5, times: 3 })
+    await settle()
+    for (let i = 1; i <= 3; i++) {
+      await clock.jump(2 ** 31 - 1_000, host)
+      await settle()
+      expect(runsOf('years')).toBe(i - 1)
+      await clock.jump(1_005, host)
+      await until(() => runsOf('years') === i, `run ${i}`)
+      await bell.heard()
+    }
+    await clock.jump(20 * year, host)
+    await until(() => runsOf('years') === 4, 'twenty years')
+    expect((await bell.heard()).map(ring => ring.name)).toEqual(['every', 'every', 'every', 'at'])
   })
 
   it('keeps what its failed run did to it from happening', async () => {
