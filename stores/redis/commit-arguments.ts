@@ -3,6 +3,9 @@ import { HEAD_PREFIX_BYTES, writeHead } from '../actor-head.ts'
 import type { ActorWrite, EntryChange } from '../actor-store.ts'
 import type { RedisArgument } from './connection.ts'
 import { claimKey, datedKey, dueKey, entriesKey, headsKey, namesKey } from './keys.ts'
+import { PackedArguments } from './packed-arguments.ts'
+
+const NOTHING = new Uint8Array(0)
 
 /** Writes under one claim. */
 export interface WritesOfShard {
@@ -14,20 +17,30 @@ export interface WritesOfShard {
 /** Keys and arguments of `commitScript`. */
 export function commitArguments(groups: readonly WritesOfShard[]): [keys: string[], args: RedisArgument[]] {
   const keys: string[] = []
-  const args: RedisArgument[] = [String(groups.length)]
+  const args = new PackedArguments()
+  args.text(String(groups.length))
   for (const { shard, items } of groups) {
     const dated = items.some(saysDue)
     keys.push(claimKey(shard), headsKey(shard))
     if (dated) keys.push(datedKey(shard), dueKey(shard))
-    args.push(`${items[0]!.epoch} ${items[0]!.nonce}`, String(items.length), dated ? '1' : '0')
+    args.text(`${items[0]!.epoch} ${items[0]!.nonce}`)
+    args.text(String(items.length))
+    args.text(dated ? '1' : '0')
     for (const write of items) {
       const entries = write.entries ?? []
-      args.push(write.id, previousVersion(write.previous), storedHead(write), String(entries.length))
+      args.text(write.id)
+      args.bytes(previousVersion(write.previous))
+      args.bytes(storedHead(write))
+      args.text(String(entries.length))
       if (entries.length > 0) keys.push(entriesKey(shard, write.id), namesKey(shard, write.id))
-      for (const entry of entries) args.push(entry[0], toDo(entry), entry[1] === null ? '' : bufferOf(entry[1]))
+      for (const entry of entries) {
+        args.text(entry[0])
+        args.text(toDo(entry))
+        args.bytes(entry[1] ?? NOTHING)
+      }
     }
   }
-  return [keys, args]
+  return [keys, [args.take()]]
 }
 
 const saysDue = ({ entries }: ActorWrite): boolean => entries !== undefined && entries.some(entry => entry[2] !== undefined)
@@ -40,8 +53,8 @@ function toDo(entry: EntryChange): string {
   return due === null ? 'p' : String(due)
 }
 
-function storedHead(write: ActorWrite): RedisArgument {
-  if (write.head === null) return ''
+function storedHead(write: ActorWrite): Uint8Array {
+  if (write.head === null) return NOTHING
   const head = Buffer.allocUnsafe(HEAD_PREFIX_BYTES + write.head.length)
   writeHead(head, 0, write, write.head)
   return head
@@ -59,5 +72,3 @@ export function sizeOf(write: ActorWrite): number {
   for (const [, value] of write.entries ?? []) bytes += value?.length ?? 0
   return bytes
 }
-
-const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -2,6 +2,7 @@
 import type { EntryRead } from '../actor-store.ts'
 import type { RedisArgument } from './connection.ts'
 import { datedKey, entriesKey, type RedisKeys } from './keys.ts'
+import { PackedArguments } from './packed-arguments.ts'
 
 /**
  * Keys and arguments of `loadEntriesScript`.
@@ -11,14 +12,18 @@ import { datedKey, entriesKey, type RedisKeys } from './keys.ts'
  */
 export function entryArguments(redisKeys: RedisKeys, reads: readonly EntryRead[], skip: number, room: number): [keys: string[], args: RedisArgument[]] {
   const keys: string[] = []
-  const args: RedisArgument[] = [String(room)]
+  const args = new PackedArguments()
+  args.text(String(room))
   for (const { actor, names, dated } of reads) {
     const wanted = skip === 0 ? names : names.slice(skip)
     skip -= names.length - wanted.length
     if (wanted.length === 0) continue
     const shard = redisKeys.shard(actor)
     keys.push(entriesKey(shard, actor.id), datedKey(shard))
-    args.push(actor.id, dated === undefined ? '?' : dated ? 'd' : 'p', String(wanted.length), ...wanted)
+    args.text(actor.id)
+    args.text(dated === undefined ? '?' : dated ? 'd' : 'p')
+    args.text(String(wanted.length))
+    for (const name of wanted) args.text(name)
   }
-  return [keys, args]
+  return [keys, [args.take()]]
 }

@@ -1,4 +1,7 @@
-/** The Lua that runs inside Redis: each script is one atomic step, the fence included (P4). */
+/**
+ * The Lua that runs inside Redis: each script is one atomic step, the fence included (P4). Packed arguments are all in the
+ * first (packed-arguments.ts).
+ */
 import { redisScript } from './connection.ts'
 
 /**
@@ -24,14 +27,14 @@ return results
 /**
  * Writes of some shards; each write is applied whole or not at all.
  * KEYS, a shard: claim row, heads; dated, due if it says so; then for each of its writes with entries: entries, names.
- * ARGV: number of shards; a shard: its claim "epoch nonce", number of writes, '1' when some of them say something of due
+ * ARGV, packed: number of shards; a shard: its claim "epoch nonce", number of writes, '1' when some of them say something of due
  * times, else '0'; a write: id, previous version (8 bytes), new head (version, epoch, bytes) or '' for none, number of
  * entries; an entry: name, what to do, value. To do: '+' put and '-' remove one that never had a due time; a number: put it
  * with this due time; 'p' put and 'r' remove one that may have had one.
  * Returns one letter a write: o(k), d(uplicate), f(enced), c(onflict).
  */
 export const commitScript = redisScript(`
-local none = string.rep('\\0', 8)
+local ARGV, none = cmsgpack.unpack(ARGV[1]), string.rep('\\0', 8)
 local key, arg = 1, 2
 local results = {}
 for _ = 1, tonumber(ARGV[1]) do
@@ -98,10 +101,11 @@ return table.concat(results)
 
 /**
  * Entries by name, as long as there is room for their values, but at least the first. Looking costs as much as 4 KiB.
- * KEYS, a read: entries, dated. ARGV: room in bytes; a read: id, where they are ('p' plain, 'd' dated, '?' either), number
+ * KEYS, a read: entries, dated. ARGV, packed: room in bytes; a read: id, where they are ('p' plain, 'd' dated, '?' either), number
  * of names, names. Returns a value or nil for each name.
  */
 export const loadEntriesScript = redisScript(`
+local ARGV = cmsgpack.unpack(ARGV[1])
 local room, found, arg = tonumber(ARGV[1]), {}, 2
 for key = 1, #KEYS, 2 do
   local id, where, last = ARGV[arg], ARGV[arg + 1], arg + 2 + ARGV[arg + 2]
