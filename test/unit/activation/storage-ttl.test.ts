@@ -82,6 +82,8 @@ describe('a storage key with a time to live', () => {
     const cache = host.actor(Cache, 'again')
     for (const key of ['lasts', 'longer', 'replaced', 'deleted']) await cache.put(key, 1, { ttl: 1_000 })
     await cache.put('lasts', 2)
+    // Its due time is taken away in the store as well.
+    expect(stores.actors.writes.at(-1)!.entries).toEqual([['s:lasts', expect.any(Uint8Array), null]])
     await cache.put('longer', 2, { ttl: 5_000 })
     await cache.remove('deleted')
     await cache.put('deleted', 2)
