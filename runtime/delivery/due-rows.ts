@@ -109,5 +109,9 @@ export class DueRows {
 /** A turn that found its row not due yet says until when: the wall clock was set back while it waited for its turn. */
 const ended = (result: unknown): FireResult => typeof result === 'number' ? { retryAt: result } : 'done'
 
-/** Its turn ran, and nothing of it is stored: an abandoned turn's memory is gone with its activation. */
-const hasRun = (error: unknown): boolean => isActorError(error) || !TroupeError.is(error) || error.executed === 'yes' || error.code === 'TURN_TIMEOUT'
+/**
+ * Its turn ran, and nothing of it is stored: an abandoned turn's memory is gone with its activation. A turn that threw because
+ * it could not read from the store is like one that could not begin.
+ */
+const hasRun = (error: unknown): boolean => isActorError(error) || !TroupeError.is(error)
+  || (error.executed === 'yes' && error.code !== 'STORE_UNAVAILABLE') || error.code === 'TURN_TIMEOUT'

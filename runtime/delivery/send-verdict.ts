@@ -42,9 +42,12 @@ export function judge(pending: PendingSend, error: unknown, chance: number, limi
   return { kind: 'again', delayMs: Math.max(delayMs, (TroupeError.is(error) ? error.retryAfterMs : undefined) ?? 0) }
 }
 
-/** An error of an author: the method ran. An abandoned turn's memory is gone: nothing of it can be stored any more. */
-const counts = (error: unknown): boolean =>
-  !TroupeError.is(error) || error.executed === 'yes' || error.code === 'TURN_TIMEOUT' || (error.executed === 'no' && !error.retryable)
+/**
+ * An error of an author: the method ran. An abandoned turn's memory is gone: nothing of it can be stored any more. A turn that
+ * threw because it could not read from the store is refused by the moment, as its commit would have been.
+ */
+const counts = (error: unknown): boolean => !TroupeError.is(error) || error.code === 'TURN_TIMEOUT'
+  || (error.executed === 'yes' && error.code !== 'STORE_UNAVAILABLE') || (error.executed === 'no' && !error.retryable)
 
 const doubled = (firstMs: number, times: number, maxMs: number): number => Math.min(maxMs, firstMs * 2 ** Math.min(times - 1, 50))
 
