@@ -185,12 +185,14 @@ export class OnceCalls {
     this.#host.watch(call)
     this.#host.loads.entries({ actor: this.#host.address, names: [entry], dated: false }).then(([bytes]) => {
       if (this.#asking?.get(sender) !== calls) return
-      this.#asking.delete(sender)
       // A send that was applied since the store was asked is newer than its answer.
       if (this.#last(sender) === undefined) this.#remember(sender, bytes === undefined ? 0 : (decode(bytes, entry, 'STATE_UNREADABLE') as [number])[0])
+      this.#asking.delete(sender)
       for (const each of calls) if (!each.settled) this.#host.admit(each)
     }).catch((error: unknown) => {
-      this.#asking?.delete(sender)
+      // After the activation's end they wait at the next one: what this look-up came to is none of theirs.
+      if (this.#asking?.get(sender) !== calls) return
+      this.#asking.delete(sender)
       for (const each of calls) each.fail(error)
     })
   }
@@ -245,6 +247,8 @@ class Reply implements Held, CallKeeper {
         else this.#replay(stored)
       },
     ).catch((error: unknown) => {
+      // After the activation's end they wait at the next one: what this look-up came to is none of theirs.
+      if (this.#phase !== 'looking') return
       this.#close()
       for (const call of this.#calls()) call.fail(error)
     })

@@ -1,6 +1,6 @@
 // Calls that take effect once, at the edges of an activation's life and of a caller's patience.
 import { describe, expect, it } from 'vitest'
-import { Actor, type ActorOptions, type Host } from 'troupe'
+import { Actor, TroupeError, type ActorOptions, type Host } from 'troupe'
 import type { EntryRead } from '../../../stores/actor-store.ts'
 import { MemoryActorStore } from '../../../stores/memory/actor-store.ts'
 import { MemoryClusterStore } from '../../../stores/memory/cluster-store.ts'
@@ -65,7 +65,51 @@ class CountedInbox extends AdaptedStore {
   }
 }
 
+/** Its look-ups of replies and inboxes wait, and fail when a test says so. */
+class FailingLookUps extends AdaptedStore {
+  #held: Signal | undefined
+
+  holdLookUps(): () => void {
+    const held = this.#held = new Signal()
+    return () => held.fire()
+  }
+  letNewOnesPass(): void {
+    this.#held = undefined
+  }
+  override loadEntries(reads: readonly EntryRead[]) {
+    const held = this.#held
+    if (held === undefined) return super.loadEntries(reads)
+    return reads.map(() => held.wait().then(() => { throw new TroupeError('STORE_UNAVAILABLE', 'the store did not answer') }))
+  }
+}
+
 describe('calls that take effect once', () => {
+  it.each(['a keyed call', 'a send'])('are left alone at the next activation by the look-up of the one that ended: %s', async what => {
+    const actors = new FailingLookUps(new MemoryActorStore())
+    const host = await hostOf([Safe, Sender], { store: { actors, cluster: new MemoryClusterStore(new SystemClock()) } })
+    const id = `looked up for ${what}`
+    await host.actor(Safe, id).add(1)
+    const failLookUp = actors.holdLookUps()
+    const call = what === 'a send' ? watch(host.actor(Sender, 's').post(id)) : watch(keyed(host, id, 'k').add(1))
+    await settle()
+    // The activation ends; what waited for its look-up goes on to the next one, and waits there behind a turn.
+    actors.letNewOnesPass()
+    actors.answerNext('conflict')
+    gates.set(id, new Signal())
+    const lost = failureOf(host.actor(Safe, id).add(100))
+    const slow = lost.then(() => host.actor(Safe, id).slowly(id))
+    await until(() => runs.get(id) === 1, 'the next activation runs a turn')
+    failLookUp()
+    await settle()
+    gates.get(id)!.fire()
+    await slow
+    await until(() => call.state !== 'pending', 'the call is answered')
+    expect(call.state).toBe('resolved')
+    await eventually(() => host.actor(Safe, id).read(), total => total === 3, 'it is applied')
+    // And its mailbox still knows who waits.
+    expect(await host.actor(Safe, id).add(1)).toBe(4)
+  })
+
   it('find the next activation when theirs ended before its write did', async () => {
     const stores = adaptedStores()
     const host = await hostOf([Safe, Sender], { store: stores })
