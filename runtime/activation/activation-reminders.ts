@@ -20,6 +20,7 @@ const MAX_LIST = 1000
 const PREFIX = reminderEntry('')
 
 const deadEntry = (name: string): string => reminderEntry(deadName(name))
+const readReminder = (activation: Activation, entry: string): Promise<Uint8Array | undefined> => readEntry(activation, entry, true)
 
 export class ActivationReminders implements ActorReminders {
   readonly #activation: Activation
@@ -44,7 +45,7 @@ export class ActivationReminders implements ActorReminders {
       throw new TroupeError('PAYLOAD_TOO_LARGE', `reminder ${name}: its arguments take ${size} bytes, ${MAX_REMINDER_BYTES} may be kept; keep them in the actor's state`)
     }
     const reminder = newReminder(schedule, policy, method, args, now)
-    const stored = await readEntry(activation, reminderEntry(name))
+    const stored = await readReminder(activation, reminderEntry(name))
     writableTurn(activation, 'ctx.reminders.set')
     const existing = asOfNow(activation, reminderEntry(name), stored)
     if (existing !== undefined && !overwrite) throw new TroupeError('REMINDER_EXISTS', `actor reminder already exists: ${name}`)
@@ -62,7 +63,7 @@ export class ActivationReminders implements ActorReminders {
     checkMember('reminder', name)
     presentTurn(this.#activation, 'ctx.reminders.get')
     for (const entry of [reminderEntry(name), deadEntry(name)]) {
-      const bytes = await readEntry(this.#activation, entry)
+      const bytes = await readReminder(this.#activation, entry)
       if (bytes !== undefined) return this.#show(entry, bytes)
     }
     return undefined
@@ -86,7 +87,7 @@ export class ActivationReminders implements ActorReminders {
     checkMember('reminder', name)
     const activation = this.#activation
     writableTurn(activation, 'ctx.reminders.delete')
-    const [stored, dead] = await Promise.all([readEntry(activation, reminderEntry(name)), readEntry(activation, deadEntry(name))])
+    const [stored, dead] = await Promise.all([readReminder(activation, reminderEntry(name)), readReminder(activation, deadEntry(name))])
     writableTurn(activation, 'ctx.reminders.delete')
     const { entries } = activation
     const live = asOfNow(activation, reminderEntry(name), stored)
@@ -101,7 +102,7 @@ export class ActivationReminders implements ActorReminders {
     const activation = this.#activation
     writableTurn(activation, 'reminders.retry')
     for (const entry of [deadEntry(name), reminderEntry(name)]) {
-      const bytes = await readEntry(activation, entry)
+      const bytes = await readReminder(activation, entry)
       const reminder = bytes && decodeReminder(bytes, activation.name)
       if (reminder?.dead === undefined) continue
       const again = revived(reminder, activation.services.wallMs())

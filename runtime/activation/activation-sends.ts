@@ -73,7 +73,7 @@ export class ActivationSends {
   async #takeDead(number: number): Promise<Send> {
     const activation = this.#activation
     const entry = sendEntry(checkNumber(number))
-    const bytes = await readEntry(activation, entry)
+    const bytes = await readEntry(activation, entry, true)
     const send = bytes && decodeSend(entry, bytes, activation.name)
     if (send?.dead === undefined) throw new TroupeError('NOT_FOUND', `${activation.name} has no dead send ${number}; see troupe sends ${activation.type.name} --dead`)
     activation.entries.write([entry, null, null])

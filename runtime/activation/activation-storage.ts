@@ -27,7 +27,7 @@ export class ActivationStorage implements ActorStorage {
   async get<T>(key: string): Promise<T | undefined> {
     checkKey(key)
     presentTurn(this.#activation, 'ctx.storage.get')
-    const bytes = await readEntry(this.#activation, storageEntry(key))
+    const bytes = await readEntry(this.#activation, storageEntry(key), this.#activation.entries.tally.expiring ? undefined : false)
     return bytes === undefined || this.#expired(bytes) ? undefined : decodeStored(bytes, key) as T
   }
 

@@ -39,12 +39,12 @@ export async function listEntries(activation: Activation, { prefix, after, limit
     .sort((a, b) => compareUtf8(a[0], b[0])).slice(0, limit)
 }
 
-/** One entry as the running turn sees it. @throws STORE_UNAVAILABLE */
-export async function readEntry(activation: Activation, name: string): Promise<Uint8Array | undefined> {
+/** One entry as the running turn sees it; `dated` as in EntryRead. @throws STORE_UNAVAILABLE */
+export async function readEntry(activation: Activation, name: string, dated?: boolean): Promise<Uint8Array | undefined> {
   const changed = activation.entries.find(name)
   if (changed !== undefined) return changed[1] ?? undefined
   if (activation.unstored) return undefined
-  const [bytes] = await activation.services.loads.entries({ actor: activation.address, names: [name] })
+  const [bytes] = await activation.services.loads.entries({ actor: activation.address, names: [name], dated })
   // Another branch of this turn may have changed it meanwhile.
   const since = activation.entries.find(name)
   return since === undefined ? bytes : since[1] ?? undefined
