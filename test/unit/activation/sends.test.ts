@@ -105,6 +105,12 @@ const gone = (host: Host, id: string): Promise<SendInfo[]> =>
 const dead = (host: Host, id: string, count = 1): Promise<SendInfo[]> =>
   eventually(() => host.actor(Outlet, id).manage.sends.list({ dead: true }), sends => sends.length === count, `${count} dead letters`)
 
+/** A shard is read while its host starts: until then its sends come from there, not from the commits of this host. */
+async function warm(host: Host, id: string): Promise<void> {
+  await host.actor(Outlet, id).post('warm', [1])
+  await gone(host, id)
+}
+
 describe('a durable send', () => {
   it('is applied once, in order for each pair, and its row goes', async () => {
     const host = await hostOf([Outlet, Inbox])
@@ -136,9 +142,12 @@ describe('a durable send', () => {
   it('of a turn that throws, or whose commit fails, never was', async () => {
     const stores = adaptedStores()
     const host = await hostOf([Outlet, Inbox], { store: stores })
+    await warm(host, 't')
     await host.actor(Outlet, 't').post('t', ['first'])
     await failureOf(host.actor(Outlet, 't').postAndThrow('t'))
     await host.actor(Outlet, 't').post('t', ['second'])
+    expect(await received(host, 't', 2)).toEqual(['first', 'second'])
+    await gone(host, 't')
     stores.actors.answerNext('conflict')
     expect(await failureOf(host.actor(Outlet, 't').post('t', ['lost']))).toMatchObject({ code: 'STORE_CONFLICT' })
     await host.actor(Outlet, 't').post('t', ['third'])
@@ -179,9 +188,11 @@ describe('a durable send', () => {
   it('leaves when its commit is durable, not before', async () => {
     const stores = adaptedStores()
     const host = await hostOf([Outlet, Inbox], { store: stores })
+    await warm(host, 'held')
+    const { commits } = stores.actors
     const release = stores.actors.hold()
     const posted = host.actor(Outlet, 'held').post('held', ['x'])
-    await stores.actors.committing(1)
+    await stores.actors.committing(commits + 1)
     await settle()
     expect(runs.get('held')).toBeUndefined()
     release()
@@ -297,9 +308,7 @@ describe('wrong use of ctx.send', () => {
     const open = new Signal()
     waiting.set('full', open)
     const outlet = host.actor(Outlet, 'full')
-    // Its shard is being read while the host starts: until then nobody knows what is undelivered there.
-    await outlet.post('warm', [1])
-    await gone(host, 'full')
+    await warm(host, 'full')
     const items = Array.from({ length: 5_000 }, (_, i) => i)
     await outlet.post('full', items)
     await outlet.post('full', items)
