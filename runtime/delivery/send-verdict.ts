@@ -5,7 +5,7 @@
  * method, say). What may have happened, and what only the moment refused, is tried again for as long as it takes: such a
  * send is no dead letter, or a person who sends a dead letter again might apply it twice.
  */
-import { messageOf, TroupeError } from '../../core/errors.ts'
+import { messageOf, TroupeError, type ErrorCode } from '../../core/errors.ts'
 import type { PendingSend } from './send-line.ts'
 
 export type Verdict =
@@ -47,7 +47,11 @@ export function judge(pending: PendingSend, error: unknown, chance: number, limi
  * threw because it could not read from the store is refused by the moment, as its commit would have been.
  */
 const counts = (error: unknown): boolean => !TroupeError.is(error) || error.code === 'TURN_TIMEOUT'
-  || (error.executed === 'yes' && error.code !== 'STORE_UNAVAILABLE') || (error.executed === 'no' && !error.retryable)
+  || (error.executed === 'yes' && error.code !== 'STORE_UNAVAILABLE')
+  || (error.executed === 'no' && !error.retryable && !ofDeployment.has(error.code))
+
+/** Cured by the next deployment: hosts of a type are all down, its code cannot start or is older than the state. */
+const ofDeployment = new Set<ErrorCode>(['UNKNOWN_TYPE', 'ACTIVATION_FAILED', 'STATE_TOO_NEW', 'STATE_UNREADABLE'])
 
 const doubled = (firstMs: number, times: number, maxMs: number): number => Math.min(maxMs, firstMs * 2 ** Math.min(times - 1, 50))
 
