@@ -38,7 +38,7 @@ export interface SimClusterOptions {
 
 /** What a caller sees. `lost`: the host died, or did not answer in time. */
 export type SimOutcome =
-  | { readonly kind: 'ok'; readonly value: unknown }
+  | { readonly kind: 'ok'; readonly value: unknown; readonly host: string; readonly epoch: number }
   | { readonly kind: 'error'; readonly code: string; readonly executed: Executed; readonly message: string }
   | { readonly kind: 'lost' }
 
@@ -134,7 +134,7 @@ export class SimCluster {
         if (process.phase !== 'dead') this.kernel.after(this.network.latency('client', service.name), () => settle(outcome))
       }
       this.kernel.after(this.network.latency('client', service.name), () => {
-        host.call(request).then(reply => answer({ kind: 'ok', value: reply.value }), (error: unknown) => answer(asOutcome(error)))
+        host.call(request).then(reply => answer({ kind: 'ok', value: reply.value, host: reply.host, epoch: reply.epoch }), (error: unknown) => answer(asOutcome(error)))
       }, process)
     })
   }

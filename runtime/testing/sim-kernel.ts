@@ -16,6 +16,8 @@ import { SimProcess } from './sim-process.ts'
 import { SimTrace } from './sim-trace.ts'
 
 const BATCH = 64
+/** Events at one instant after which time will never go on. */
+const MAX_AT_ONCE = 200_000
 
 export interface SimKernelOptions {
   readonly seed: number
@@ -43,6 +45,8 @@ export class SimKernel {
   #now = 0
   #order = 0
   #ran = 0
+  /** Of those, at the present instant. */
+  #atOnce = 0
   #running: SimProcess | undefined
   /** Steps that are set and have not run. */
   #set = 0
@@ -148,6 +152,8 @@ export class SimKernel {
         return
       }
       const event = this.#heap.pop()!
+      this.#atOnce = event.at > this.#now ? 0 : this.#atOnce + 1
+      if (this.#atOnce > MAX_AT_ONCE) throw new Error(`${MAX_AT_ONCE} events at ${this.#now} virtual ms: something repeats itself without letting time pass`)
       this.#now = Math.max(this.#now, event.at)
       this.#ran++
       this.trace.count(this.#now, event.order)

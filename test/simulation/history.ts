@@ -2,7 +2,7 @@
 import type { SimOutcome } from '../../runtime/testing/sim-cluster.ts'
 import type { LedgerAudit } from './ledger.ts'
 
-export type Method = 'add' | 'addSlowly' | 'store' | 'fail' | 'read' | 'transfer' | 'relay' | 'remind' | 'remindEvery'
+export type Method = 'add' | 'addSlowly' | 'store' | 'fail' | 'hang' | 'read' | 'transfer' | 'relay' | 'remind' | 'remindEvery'
 
 export interface Operation {
   /** Its name in the logs; unique. */
@@ -40,6 +40,9 @@ export interface History {
 export type Checker = (history: History) => string[]
 
 export const acknowledged = (operation: Operation): boolean => operation.tries.at(-1)?.kind === 'ok'
+
+/** Methods that never leave anything behind. */
+export const leavesNothing = (method: Method): boolean => method === 'fail' || method === 'hang'
 
 /** No try of it can have run. */
 export const provedNotRun = (operation: Operation): boolean =>

@@ -38,7 +38,7 @@ export function ledgerClass(world: LedgerWorld) {
     sent: Record<string, number> = {}
 
     static readonly type = 'Ledger'
-    static readonly options = { idleAfter: '4s' }
+    static readonly options = { idleAfter: '4s', turnTimeout: '2s' }
     static readonly methods = { read: { readonly: true }, audit: { readonly: true } }
 
     add(op: string): Receipt {
@@ -63,6 +63,12 @@ export function ledgerClass(world: LedgerWorld) {
       await this.ctx.reminders.set(op, { in: 100 }, this._ring, op)
       this.ctx.send('Ledger', 'nobody').credit!('nobody', 1, 1)
       throw new Error(`${op} fails`)
+    }
+    /** Longer than a turn may take. */
+    async hang(op: string): Promise<void> {
+      this.log.push(op)
+      await this.ctx.storage.put(op, 1)
+      await world.sleep(60_000)
     }
     read(): Receipt {
       return this.#receipt()

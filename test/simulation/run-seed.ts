@@ -1,4 +1,5 @@
 /** One simulated run: a cluster, clients and faults; then everything heals, must come to rest, and is checked. */
+import { messageOf } from '../../core/errors.ts'
 import { SeededRandom } from '../../core/random.ts'
 import { planFaults, type FaultKind, type PlannedFault } from '../../runtime/testing/fault-plan.ts'
 import { Nemesis } from '../../runtime/testing/nemesis.ts'
@@ -10,6 +11,8 @@ import { Workload } from './workload.ts'
 
 export interface RunOptions {
   readonly hosts?: number
+  /** Placement services; by default chance chooses, 1 to 3. */
+  readonly placements?: number
   /** Of faults; by default chance chooses. None: []. */
   readonly kinds?: readonly FaultKind[]
   /** How long faults happen; 30 s by default. As long again everything is whole. */
@@ -40,6 +43,7 @@ const CLIENTS = 6
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
   const { hosts = 5, faultMs = 30_000, thinkMs = 400 } = options
   const random = new SeededRandom(seed ^ 0x5eed)
+  const placements = options.placements ?? 1 + Math.floor(random.float() * 3)
   const violations: string[] = []
   const commits: Committed[] = []
   let turns = 0
@@ -49,12 +53,14 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     unique: () => ++turns,
     violation: what => violations.push(what),
   })
-  const cluster: SimCluster = new SimCluster({ seed, hosts, actors: [Ledger], options: { callTimeout: '5s' }, ...(options.lines === undefined ? {} : { keptLines: options.lines }) })
+  const cluster: SimCluster = new SimCluster({ seed, hosts, placements, actors: [Ledger], options: { callTimeout: '5s' }, ...(options.lines === undefined ? {} : { keptLines: options.lines }) })
   const { kernel } = cluster
   cluster.store.observer.committed = ({ type, shard, id, epoch, nonce }, result, by) => {
     kernel.note(`store ${type}/${id} epoch ${epoch}: ${result}`)
     if (result === 'ok') commits.push({ type, shard, id, epoch, nonce, by: by.name, atMs: kernel.nowMs })
   }
+  const unhandled = (error: unknown): void => { violations.push(`a promise of ${kernel.running?.name ?? 'nobody'} failed and nobody heard of it: ${messageOf(error)}`) }
+  process.on('unhandledRejection', unhandled)
   const plan = planFaults(random, {
     hosts: cluster.hosts.map(h => h.name), placements: cluster.placements.map(p => p.name), store: cluster.store.name,
     fromMs: 1_000, untilMs: faultMs, ...(options.kinds === undefined ? {} : { kinds: options.kinds }),
@@ -75,6 +81,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     if (outcome.kind === 'ok') audits.set(`a${i}`, outcome.value as LedgerAudit)
     else problems.push({ checker: 'every-call-settles', problem: `a${i} cannot be read when all is whole: ${JSON.stringify(outcome)}` })
   }
+  process.off('unhandledRejection', unhandled)
   const history: History = { operations: workload.operations, audits, commits, violations }
   for (const [checker, check] of Object.entries(checkers)) problems.push(...check(history).map(problem => ({ checker, problem })))
   return {

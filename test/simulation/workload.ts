@@ -3,8 +3,8 @@
  * picks. A call without a key is tried again only when it is said not to have run; one with a key until it succeeds.
  */
 import type { Random } from '../../core/random.ts'
-import type { SimCluster } from '../../runtime/testing/sim-cluster.ts'
-import type { Method, Operation } from './history.ts'
+import type { SimCluster, SimOutcome } from '../../runtime/testing/sim-cluster.ts'
+import { leavesNothing, type Method, type Operation } from './history.ts'
 
 export interface WorkloadOptions {
   readonly random: Random
@@ -23,7 +23,7 @@ const RETRY_MS = 400
 
 /** How often each is asked. */
 const shares: readonly (readonly [Method, number])[] = [
-  ['add', 8], ['addSlowly', 2], ['store', 3], ['fail', 1], ['read', 4], ['transfer', 6], ['relay', 3], ['remind', 2], ['remindEvery', 1],
+  ['add', 8], ['addSlowly', 2], ['store', 3], ['fail', 1], ['hang', 0.3], ['read', 4], ['transfer', 6], ['relay', 3], ['remind', 2], ['remindEvery', 1],
 ]
 const allShares = shares.reduce((sum, [, share]) => sum + share, 0)
 
@@ -68,7 +68,7 @@ export class Workload {
     const method = shares.find(([, of]) => (share -= of) < 0)![0]
     const operation: Operation = {
       op, method, id: `a${place}`, args: [op, ...this.#argsOf(method, place)],
-      keyed: random.float() < 0.4 && method !== 'read' && method !== 'fail', invokedMs: this.#cluster.kernel.nowMs, settledMs: 0, tries: [],
+      keyed: random.float() < 0.4 && method !== 'read' && !leavesNothing(method), invokedMs: this.#cluster.kernel.nowMs, settledMs: 0, tries: [],
     }
     this.operations.push(operation)
     return operation
@@ -98,7 +98,7 @@ export class Workload {
         { type: 'Ledger', id, method, args: [...args], idempotencyKey: keyed ? op : undefined }, ANSWER_MS)
       tries[tries.length - 1] = outcome
       operation.settledMs = kernel.nowMs
-      kernel.note(`${method} ${op} ${id}: ${outcome.kind}${outcome.kind === 'error' ? ` ${outcome.code} ${outcome.executed} ${outcome.message}` : ''}`)
+      kernel.note(`${method} ${op} ${id}: ${shown(outcome)}`)
       const again = outcome.kind !== 'ok' && (keyed || (outcome.kind === 'error' && outcome.executed === 'no'))
       if (!again || kernel.nowMs >= giveUpMs) return
       await this.#sleep(random.float() * RETRY_MS)
@@ -109,3 +109,7 @@ export class Workload {
     return new Promise(resolve => { this.#cluster.kernel.after(ms, resolve) })
   }
 }
+
+const shown = (outcome: SimOutcome): string => outcome.kind === 'lost' ? 'lost'
+  : outcome.kind === 'ok' ? `ok by ${outcome.host} in epoch ${outcome.epoch}`
+  : `${outcome.code} ${outcome.executed} ${outcome.message}`
