@@ -64,9 +64,11 @@ export interface StoredActor {
 
 /**
  * An entry to write (bytes) or remove (null). `due`: a number gives it a due time (whole ms since the epoch, 0 to
- * NEVER_DUE), null takes it away; absent: the entry has none and never had one, and the store need not look.
+ * NEVER_DUE), null takes it away; absent: the entry has none and never had one, and the store need not look. `was`: the due
+ * time that it replaces, null when there is no such entry; a writer who knows it saves the store a look, one who is not
+ * certain leaves it out.
  */
-export type EntryChange = readonly [name: string, value: Uint8Array | null, due?: number | null]
+export type EntryChange = readonly [name: string, value: Uint8Array | null, due?: number | null, was?: number | null | undefined]
 
 /** The due time of an entry that waits for a person (a dead letter): after all others. */
 export const NEVER_DUE = Number.MAX_SAFE_INTEGER

@@ -56,7 +56,7 @@ export class ActivationReminders implements ActorReminders {
       }
       entries.retally({ reminders: reminders + 1 })
     }
-    entries.write([reminderEntry(name), encodeReminder(reminder), reminder.due])
+    entries.write([reminderEntry(name), encodeReminder(reminder), reminder.due, existing === undefined ? null : undefined])
   }
 
   async get(name: string): Promise<ReminderInfo | undefined> {
@@ -123,9 +123,9 @@ function asOfNow(activation: Activation, entry: string, read: Uint8Array | undef
   return since === undefined ? read : since[1] ?? undefined
 }
 
-/** Takes a live reminder away, as part of the running turn. */
-export function removeReminder(activation: Activation, name: string): void {
+/** Takes a live reminder away, as part of the running turn; `due` as the store holds it, if that is known. */
+export function removeReminder(activation: Activation, name: string, due?: number): void {
   const { entries } = activation
-  entries.write([reminderEntry(name), null, null])
+  entries.write([reminderEntry(name), null, null, due])
   entries.retally({ reminders: Math.max(0, entries.tally.reminders - 1) })
 }

@@ -7,7 +7,7 @@ import type { ActorClass } from '../../actors/actor-type.ts'
 import type { SendInfo } from '../../actors/management.ts'
 import { decode } from '../../core/codec.ts'
 import { TroupeError } from '../../core/errors.ts'
-import { decodeSend, encodeSend, SEND_PREFIX, sendEntry, type Send } from '../delivery/send-row.ts'
+import { decodeSend, encodeSend, SEND_DUE, SEND_PREFIX, sendEntry, type Send } from '../delivery/send-row.ts'
 import type { SendTarget } from '../dispatch/send-references.ts'
 import type { Activation } from './activation.ts'
 import { listEntries, readEntry } from './entry-pages.ts'
@@ -43,7 +43,7 @@ export class ActivationSends {
     if (bytes.length > services.maxPayloadBytes) {
       throw new TroupeError('PAYLOAD_TOO_LARGE', `${name}: a send to ${send.typeName}/${send.id}.${send.method} takes ${bytes.length} bytes, ${services.maxPayloadBytes} may travel; send less, or in parts`)
     }
-    entries.write([sendEntry(number), bytes, 0])
+    entries.write([sendEntry(number), bytes, SEND_DUE, null])
     entries.retally({ sent: number })
     entries.addSend({ ...send, bytes: bytes.length })
   }

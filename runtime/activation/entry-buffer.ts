@@ -59,7 +59,7 @@ export class EntryBuffer {
   }
 
   write(change: EntryChange): void {
-    (this.#turn ??= new Map()).set(change[0], change)
+    lay((this.#turn ??= new Map()), change)
   }
 
   /** As the running turn sees it. */
@@ -115,7 +115,7 @@ export class EntryBuffer {
     if (this.#turn === undefined) return false
     if (this.#watched !== undefined) this.#watched.captured = this.#turn.get(this.#watched.name) ?? this.#watched.captured
     if (this.#queued === undefined) this.#queued = this.#turn
-    else for (const [name, change] of this.#turn) this.#queued.set(name, change)
+    else for (const change of this.#turn.values()) lay(this.#queued, change)
     if (this.#turnSends !== undefined) {
       if (this.#queuedSends === undefined) this.#queuedSends = this.#turnSends
       else this.#queuedSends.push(...this.#turnSends)
@@ -141,4 +141,10 @@ export class EntryBuffer {
     this.#inFlight = this.#sendsInFlight = undefined
     return entries && { entries, sends }
   }
+}
+
+/** Over a change of the same layer: what both replace in the store is what the first one said. */
+function lay(layer: Layer, change: EntryChange): void {
+  const below = layer.get(change[0])
+  layer.set(change[0], below === undefined ? change : [change[0], change[1], change[2], below[3]] as unknown as EntryChange)
 }

@@ -9,7 +9,7 @@ import type { DeadlineEntry } from '../dispatch/deadlines.ts'
 import { NEVER_DUE, type ActorAddress, type ActorWrite, type CommitResult, type EntryChange } from '../../stores/actor-store.ts'
 import type { Committable } from '../../stores/group-commit.ts'
 import { type PendingSend, SendLine } from './send-line.ts'
-import { encodeSend, sendEntry, type Send } from './send-row.ts'
+import { encodeSend, SEND_DUE, sendEntry, type Send } from './send-row.ts'
 
 export interface RowClaim {
   readonly epoch: number
@@ -127,8 +127,8 @@ export class OutboxSender implements Committable, DeadlineEntry {
     this.#applied = this.#applied.length <= MAX_ROWS ? [] : this.#applied.slice(MAX_ROWS)
     this.#marking = this.#dying.splice(0, MAX_MARKED)
     const entries: EntryChange[] = []
-    for (const number of this.#removing) entries.push([sendEntry(number), null, null])
-    for (const { dead } of this.#marking) entries.push([sendEntry(dead.number), encodeSend(dead), NEVER_DUE])
+    for (const number of this.#removing) entries.push([sendEntry(number), null, null, SEND_DUE])
+    for (const { dead } of this.#marking) entries.push([sendEntry(dead.number), encodeSend(dead), NEVER_DUE, SEND_DUE])
     const { type, shard, id } = this.address
     // Of the claim that holds now, if one does: it may have been raised since this was queued.
     const { epoch, nonce } = (this.#claim = this.#ports.claim(this.address) ?? this.#claim)

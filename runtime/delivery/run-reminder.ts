@@ -57,7 +57,7 @@ export class ReminderRun {
     if (this.#isOver(activation)) return 'over'
     const now = activation.services.wallMs()
     const { reminder, due, dead } = failed(decodeReminder(this.row.value, activation.name), error, now, this.#ranMs ?? now)
-    activation.entries.write([this.row.name, encodeReminder(reminder), due])
+    activation.entries.write([this.row.name, encodeReminder(reminder), due, this.row.due])
     if (dead !== undefined) activation.entries.write([reminderEntry(deadName(this.name)), encodeReminder(dead), NEVER_DUE])
     return dead !== undefined || reminder.dead !== undefined ? 'dead' : 'retried'
   }
@@ -77,9 +77,9 @@ export class ReminderRun {
   }
 
   #write(activation: Activation, next: Reminder | undefined): void {
-    if (next !== undefined) activation.entries.write([this.row.name, encodeReminder(next), next.due])
-    else if (originalName(this.name) === this.name) removeReminder(activation, this.name)
-    else activation.entries.write([this.row.name, null, null])
+    if (next !== undefined) activation.entries.write([this.row.name, encodeReminder(next), next.due, this.row.due])
+    else if (originalName(this.name) === this.name) removeReminder(activation, this.name, this.row.due)
+    else activation.entries.write([this.row.name, null, null, this.row.due])
   }
 }
 

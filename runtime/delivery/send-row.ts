@@ -27,6 +27,8 @@ export interface Send {
 }
 
 export const SEND_PREFIX = 'o:'
+/** Due time of the row of a send that is under way: before all others. */
+export const SEND_DUE = 0
 const DIGITS = 11
 const shape = /^o:[0-9a-z]{11}$/
 

@@ -4,10 +4,13 @@
  * Not every run has every kind of fault. A few kinds, often, find what a little of everything hides.
  */
 import type { Random } from '../../core/random.ts'
+import type { SeamPoint } from '../../core/seams.ts'
 
 export type Fault =
   /** As `kill -9`; the supervisor starts it again after `forMs`. */
   | { readonly kind: 'kill'; readonly machine: string }
+  /** Killed within a step: when it comes to a point of `core/seams.ts` for the `nth` time from then on. */
+  | { readonly kind: 'kill-at'; readonly machine: string; readonly point: SeamPoint; readonly nth: number }
   /** SIGTERM, and started again. */
   | { readonly kind: 'stop'; readonly machine: string }
   | { readonly kind: 'freeze'; readonly machine: string; readonly clock: 'goes on' | 'stands' }
@@ -40,7 +43,11 @@ export interface FaultPlanOptions {
 }
 
 export const faultKinds: readonly FaultKind[] = [
-  'kill', 'stop', 'freeze', 'cut', 'cut-off', 'slow-link', 'reset', 'slow-store', 'stalled-store', 'lossy-store', 'wall-jump', 'clock-rate',
+  'kill', 'kill-at', 'stop', 'freeze', 'cut', 'cut-off', 'slow-link', 'reset', 'slow-store', 'stalled-store', 'lossy-store', 'wall-jump', 'clock-rate',
+]
+
+const points: readonly SeamPoint[] = [
+  'reminder.fire', 'reminder.run', 'reminder.ran', 'commit.begin', 'commit.durable', 'send.deliver', 'send.applied', 'send.acknowledged', 'send.removed',
 ]
 
 export function planFaults(random: Random, options: FaultPlanOptions): PlannedFault[] {
@@ -67,6 +74,7 @@ function faultOf(kind: FaultKind, random: Random, { hosts, placements, store }: 
   const machines = [...services, store]
   switch (kind) {
     case 'kill': case 'stop': return { kind, machine: pick(random, services) }
+    case 'kill-at': return { kind, machine: pick(random, hosts), point: pick(random, points), nth: 1 + Math.floor(random.float() ** 2 * 10) }
     case 'freeze': return { kind, machine: pick(random, services), clock: random.float() < 0.7 ? 'goes on' : 'stands' }
     case 'cut': case 'reset': return { kind, ...twoOf(random, machines) }
     case 'cut-off': return { kind, machine: pick(random, services), way: pick(random, ['both', 'in', 'out'] as const) }

@@ -1,4 +1,5 @@
 /** Does to a simulated cluster what a fault plan says, and in the end makes everything whole. */
+import { seams, type SeamPoint } from '../../core/seams.ts'
 import type { Fault, PlannedFault } from './fault-plan.ts'
 import { showFault } from './fault-plan.ts'
 import type { SimCluster } from './sim-cluster.ts'
@@ -9,10 +10,13 @@ export class Nemesis {
   readonly #cluster: SimCluster
   /** How far wall clocks are from right. */
   readonly #bent = new Map<SimProcess, number>()
+  /** Kills that wait for their points. */
+  readonly #armed: { readonly fault: Extract<Fault, { kind: 'kill-at' }>; left: number; readonly forMs: number }[] = []
   #over = false
 
   constructor(cluster: SimCluster, plan: readonly PlannedFault[]) {
     this.#cluster = cluster
+    seams.at = point => this.#reached(point)
     for (const fault of plan) {
       cluster.kernel.after(fault.atMs, () => {
         if (this.#over) return
@@ -26,6 +30,7 @@ export class Nemesis {
   /** The end of all faults: processes run, links and stores are whole, clocks are right. What is down is started by its supervisor. */
   heal(): void {
     this.#over = true
+    seams.at = undefined
     const { kernel, network, store, hosts, placements } = this.#cluster
     kernel.note('everything heals')
     network.healAll()
@@ -38,6 +43,16 @@ export class Nemesis {
     this.#bent.clear()
   }
 
+  #reached(point: SeamPoint): void {
+    const { kernel } = this.#cluster
+    const machine = kernel.running?.name
+    const at = this.#armed.findIndex(({ fault }) => fault.machine === machine && fault.point === point)
+    if (at < 0 || --this.#armed[at]!.left > 0) return
+    const [{ forMs }] = this.#armed.splice(at, 1) as [{ forMs: number }]
+    kernel.note(`killed at ${point}`)
+    this.#service(machine!)?.kill(forMs)
+  }
+
   #service(machine: string): SimService<unknown> | undefined {
     return [...this.#cluster.hosts, ...this.#cluster.placements].find(service => service.name === machine)
   }
@@ -47,6 +62,12 @@ export class Nemesis {
     switch (fault.kind) {
       case 'kill': {
         this.#service(fault.machine)?.kill(forMs)
+        return undefined
+      }
+      case 'kill-at': {
+        const armed = { fault, left: fault.nth, forMs }
+        this.#armed.push(armed)
+        // Also long after: what it waits for may be rare.
         return undefined
       }
       case 'stop': {

@@ -7,7 +7,8 @@
  *
  * A dated entry is in a table of its own so that plain ones cost nothing more: only for a change that says something of
  * due times is the old due time read, to remove its row. It is as good as read inside the write (claims.ts says why),
- * and no two changes of a batch are for the same entry, so what the store holds is what there will be to replace.
+ * and no two changes of a batch are for the same entry, so what the store holds is what there will be to replace. A change
+ * that says what it replaces (`was`) is believed.
  */
 import type { ActorAddress, ActorWrite, DuePage, DueQuery, EntryPage, EntryRead, EntryValues } from '../actor-store.ts'
 import { LmdbDueIndex } from './due-index.ts'
@@ -64,23 +65,26 @@ export class LmdbEntries {
   /** Adds what is to be put for the entries of `write`. */
   change(write: ActorWrite, puts: Put[]): void {
     const prefix = entryPrefix(write)
-    for (const [name, bytes, due] of write.entries!) {
+    for (const [name, bytes, due, was] of write.entries!) {
       const key = entryKey(prefix, name)
       const value = bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
       if (due === undefined) puts.push({ rows: this.#plain, key, value })
-      else this.#changeDated(write, name, key, value, value === null ? null : due, puts)
+      else this.#changeDated(write, name, key, value, value === null ? null : due, was, puts)
     }
   }
 
-  #changeDated(write: ActorWrite, name: string, key: Buffer, value: Buffer | null, due: number | null, puts: Put[]): void {
-    const old = this.#dated.getEntry(key)?.version
+  #changeDated(
+    write: ActorWrite, name: string, key: Buffer, value: Buffer | null, due: number | null, was: number | null | undefined, puts: Put[],
+  ): void {
+    const old = was === undefined ? this.#dated.getEntry(key)?.version : was ?? undefined
     if (old !== undefined && old !== due) puts.push({ rows: this.#due.rows, key: this.#due.key(write, old, name), value: null })
     if (due === null) {
       if (old !== undefined) puts.push({ rows: this.#dated, key, value: null })
-      puts.push({ rows: this.#plain, key, value })
+      // An entry is in one of the two tables.
+      if (old === undefined || value !== null) puts.push({ rows: this.#plain, key, value })
       return
     }
-    if (old === undefined && this.#plain.doesExist(key)) puts.push({ rows: this.#plain, key, value: null })
+    if (was === undefined && old === undefined && this.#plain.doesExist(key)) puts.push({ rows: this.#plain, key, value: null })
     if (old !== due) puts.push({ rows: this.#due.rows, key: this.#due.key(write, due, name), value: NOTHING })
     puts.push({ rows: this.#dated, key, value, stamp: due })
   }

@@ -52,6 +52,16 @@ export function dueEntriesSuite(name: string, makePlace: () => Promise<Place>): 
       expect(await store.due([ofShard(), ofShard(2), ofShard(1, 'U')])).toEqual(Array(3).fill({ rows: [], next: undefined }))
     })
 
+    test('a writer may say what its change replaces: it ends the same', async () => {
+      const [store, claim] = await opened()
+      expect(await store.commit([write(claim, 'a', 0, 'h', [['r:x', bytes('1'), 20, null], ['r:y', bytes('2'), 30, null]])])).toEqual(['ok'])
+      expect(await store.commit([write(claim, 'a', 1, 'h', [['r:x', bytes('3'), 40, 20], ['r:y', null, null, 30]])])).toEqual(['ok'])
+      expect((await pages(store, ofShard())).flatMap(show)).toEqual(['40 a r:x=3'])
+      expect(await store.commit([change(claim, 'a', [['r:x', null, null, 40], ['r:never', null, null, 7]])])).toEqual(['ok'])
+      expect((await pages(store, ofShard())).flatMap(show)).toEqual([])
+      expect(await entriesOf(store, at('a'), ['r:x', 'r:y', 'r:never'])).toEqual([undefined, undefined, undefined])
+    })
+
     test('rows come in order of due time, then of id, then of name, with their values', async () => {
       const [store, claim] = await opened()
       expect(await store.commit([

@@ -133,7 +133,7 @@ describe('a durable send', () => {
     expect(writes[0]!.head).not.toBeNull()
     expect(writes[0]!.entries!.map(([name, , due]) => [name, due])).toEqual([['o:00000000001', 0], ['o:00000000002', 0]])
     expect(writes.slice(1).every(w => w.head === null)).toBe(true)
-    expect(writes.slice(1).flatMap(w => w.entries!)).toEqual([['o:00000000001', null, null], ['o:00000000002', null, null]])
+    expect(writes.slice(1).flatMap(w => w.entries!)).toEqual([['o:00000000001', null, null, 0], ['o:00000000002', null, null, 0]])
     // At the target its number lies in the commit of what it changed.
     const inbox = stores.actors.writes.filter(w => w.type === 'Inbox')
     for (const write of inbox) expect(write.entries!.map(([name]) => name)).toContain('i:Outlet/rows')
