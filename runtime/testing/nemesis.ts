@@ -45,12 +45,14 @@ export class Nemesis {
 
   #reached(point: SeamPoint): void {
     const { kernel } = this.#cluster
-    const machine = kernel.running?.name
-    const at = this.#armed.findIndex(({ fault }) => fault.machine === machine && fault.point === point)
-    if (at < 0 || --this.#armed[at]!.left > 0) return
-    const [{ forMs }] = this.#armed.splice(at, 1) as [{ forMs: number }]
+    const { running } = kernel
+    const armed = this.#armed.find(({ fault }) => fault.machine === running?.name && fault.point === point)
+    if (armed === undefined || --armed.left > 0) return
+    this.#armed.splice(this.#armed.indexOf(armed), 1)
     kernel.note(`killed at ${point}`)
-    this.#service(machine!)?.kill(forMs)
+    const service = this.#service(armed.fault.machine)
+    // What a dead process still does to the end of its jobs is none of its successor's.
+    if (service?.process === running) service?.kill(armed.forMs)
   }
 
   #service(machine: string): SimService<unknown> | undefined {
