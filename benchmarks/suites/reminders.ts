@@ -56,7 +56,7 @@ const lateness = (under: StoreUnderTest, share: number): FigureCase => ({
   kind: 'figure', name: `${under.name}, lateness p${share * 100} at 1,000 a second`, unit: 'ms', ...under.name === 'LMDB' && share === 0.99 && { atMost: 50 },
   open: async scope => {
     const plans = await openPlans(scope, under)
-    return { subject: async () => at(await plans.lateness(5000, 1000), share) }
+    return { subject: async () => at(await plans.lateness(3000, 1000), share) }
   },
 })
 
