@@ -49,7 +49,7 @@ export interface Occurrence {
   readonly count: number
   /** 1 for the first try of this occurrence. */
   readonly attempt: number
-  /** How many earlier occurrences this run stands for (`missed: 'once'`). */
+  /** How many earlier occurrences this run stands for (`missed: 'once'`); of cron and calendar periods at most 1,000 are counted. */
   readonly missed: number
 }
 
@@ -120,7 +120,8 @@ export interface TimerSchedule {
 
 /**
  * Timers of this activation: in memory, gone with it. A tick is a turn like any other; the next one is due only after it
- * has ended, and a tick that throws is logged and stops nothing.
+ * has ended, and a tick that throws is logged and stops nothing. Setting one is no part of the turn: a turn that throws
+ * takes it back as little as a `#private` field.
  */
 export interface ActorTimers {
   /** Sets or replaces a timer. The method gets `args`. @throws BAD_SCHEDULE · UNKNOWN_METHOD · QUOTA_EXCEEDED · OUTSIDE_TURN */
