@@ -28,6 +28,8 @@ export interface SimClusterOptions {
   readonly hosts?: number
   /** Placement services; 1 by default. */
   readonly placements?: number
+  /** Port of every host; 0, the default: another one in each life. */
+  readonly hostPort?: number
   /** log2 of the shards a type has; 3 by default. */
   readonly shardBits?: number
   /** Lines of the trace that are kept; 200 by default. */
@@ -89,11 +91,11 @@ export class SimCluster {
 
   #host(name: string): SimService<Host> {
     const { kernel, network, store } = this
-    const { actors, shardBits = 3, options } = this.#options
+    const { actors, shardBits = 3, hostPort = 0, options } = this.#options
     return new SimService(kernel, name, {
       boot: async process => {
         const host = new Host({
-          ...options, actors, shardBits, hostId: name, listen: { host: name }, placement: this.placements.map(p => `${p.name}:${PLACEMENT_PORT}`),
+          ...options, actors, shardBits, hostId: name, listen: { host: name, port: hostPort }, placement: this.placements.map(p => `${p.name}:${PLACEMENT_PORT}`),
           store: { actors: new SimActorStore(store, process), cluster: simClusterStore(store, process) },
           clock: process, random: this.#random(), log: this.#log,
         }, {

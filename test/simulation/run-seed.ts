@@ -17,8 +17,6 @@ export interface RunOptions {
   readonly kinds?: readonly FaultKind[]
   /** How long faults happen; 30 s by default. As long again everything is whole. */
   readonly faultMs?: number
-  /** Between the calls of one client, at most; 400 ms by default. */
-  readonly thinkMs?: number
   /** Lines of the trace that a result keeps. */
   readonly lines?: number
 }
@@ -37,13 +35,14 @@ export interface RunResult {
   readonly history: History
 }
 
-const LEDGERS = 8
 const CLIENTS = 6
 
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
-  const { hosts = 5, faultMs = 30_000, thinkMs = 400 } = options
+  const { hosts = 5, faultMs = 30_000 } = options
   const random = new SeededRandom(seed ^ 0x5eed)
-  const placements = options.placements ?? 1 + Math.floor(random.float() * 3)
+  const upTo = (least: number, most: number): number => least + Math.floor(random.float() * (most - least + 1))
+  const placements = options.placements ?? upTo(1, 3)
+  const ledgers = upTo(3, 12)
   const violations: string[] = []
   const commits: Committed[] = []
   let turns = 0
@@ -53,7 +52,10 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     unique: () => ++turns,
     violation: what => violations.push(what),
   })
-  const cluster: SimCluster = new SimCluster({ seed, hosts, placements, actors: [Ledger], options: { callTimeout: '5s' }, ...(options.lines === undefined ? {} : { keptLines: options.lines }) })
+  const cluster: SimCluster = new SimCluster({
+    seed, hosts, placements, actors: [Ledger], shardBits: upTo(1, 4), hostPort: upTo(0, 1) * 7001,
+    options: { callTimeout: upTo(2_000, 6_000), drainTimeout: upTo(50, 2_000) }, ...(options.lines === undefined ? {} : { keptLines: options.lines }),
+  })
   const { kernel } = cluster
   cluster.store.observer.committed = ({ type, shard, id, epoch, nonce }, result, by) => {
     kernel.note(`store ${type}/${id} epoch ${epoch}: ${result}`)
@@ -63,11 +65,11 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   process.on('unhandledRejection', unhandled)
   const plan = planFaults(random, {
     hosts: cluster.hosts.map(h => h.name), placements: cluster.placements.map(p => p.name), store: cluster.store.name,
-    fromMs: 1_000, untilMs: faultMs, ...(options.kinds === undefined ? {} : { kinds: options.kinds }),
+    fromMs: 1_000, untilMs: faultMs, everyMs: upTo(300, 2_500), ...(options.kinds === undefined ? {} : { kinds: options.kinds }),
   })
   const nemesis = new Nemesis(cluster, plan)
   const endMs = 2 * faultMs
-  const workload = new Workload(cluster, { random, clients: CLIENTS, ledgers: LEDGERS, thinkMs, untilMs: faultMs + 4_000, giveUpMs: endMs - 8_000 })
+  const workload = new Workload(cluster, { random, clients: CLIENTS, ledgers, thinkMs: upTo(30, 600), untilMs: faultMs + 4_000, giveUpMs: endMs - 8_000 })
   cluster.start()
   workload.start()
   await kernel.run(faultMs)
@@ -76,7 +78,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const audits = new Map<string, LedgerAudit>()
   const problems: { checker: string; problem: string }[] = []
   // Relays reach a few ledgers beyond.
-  for (let i = 0; i < LEDGERS + 3; i++) {
+  for (let i = 0; i < ledgers + 3; i++) {
     const outcome = await kernel.settled(cluster.call(i % hosts, { type: 'Ledger', id: `a${i}`, method: 'audit', args: [] }, 20_000), 30_000)
     if (outcome.kind === 'ok') audits.set(`a${i}`, outcome.value as LedgerAudit)
     else problems.push({ checker: 'every-call-settles', problem: `a${i} cannot be read when all is whole: ${JSON.stringify(outcome)}` })
