@@ -28,6 +28,8 @@ export interface SimClusterOptions {
   readonly hosts?: number
   /** Placement services; 1 by default. */
   readonly placements?: number
+  /** How long processes wait for an answer of the store; 2 s by default. */
+  readonly storeTimeoutMs?: number
   /** Port of every host; 0, the default: another one in each life. */
   readonly hostPort?: number
   /** log2 of the shards a type has; 3 by default. */
@@ -62,7 +64,7 @@ export class SimCluster {
     this.#options = options
     this.kernel = new SimKernel({ seed: options.seed, timerLateMs: 1, keptLines: options.keptLines ?? 200 })
     this.network = new SimNetwork(this.kernel)
-    this.store = new SimStoreServer(this.network)
+    this.store = new SimStoreServer(this.network, options.storeTimeoutMs ?? 2_000)
     this.#log = traceLogger(this.kernel)
     this.placements = names('p', options.placements ?? 1).map(name => this.#placement(name))
     this.hosts = names('h', options.hosts ?? 5).map(name => this.#host(name))

@@ -38,9 +38,12 @@ export class SimStoreServer {
   readonly network: SimNetwork
   readonly actors = new MemoryActorStore()
   readonly cluster: MemoryClusterStore
+  readonly #timeoutMs: number
   #waiting: (() => void)[] = []
 
-  constructor(network: SimNetwork, name = 'store') {
+  /** `timeoutMs`: how long processes wait for an answer, as commands of real adapters do. */
+  constructor(network: SimNetwork, timeoutMs: number, name = 'store') {
+    this.#timeoutMs = timeoutMs
     this.name = name
     this.network = network
     this.kernel = network.kernel
@@ -59,8 +62,9 @@ export class SimStoreServer {
     for (const run of this.#waiting.splice(0)) this.kernel.after(this.#travelMs('', this.name), run)
   }
 
-  /** `carryOut` runs at the store; rejects with STORE_UNAVAILABLE when no answer has come within `timeoutMs`. */
-  request<Answer>(process: SimProcess, timeoutMs: number, carryOut: () => Promise<Answer>): Promise<Answer> {
+  /** `carryOut` runs at the store; rejects with STORE_UNAVAILABLE when no answer has come in time. */
+  request<Answer>(process: SimProcess, carryOut: () => Promise<Answer>): Promise<Answer> {
+    const timeoutMs = this.#timeoutMs
     return new Promise((resolve, reject) => {
       const timer = process.after(timeoutMs, () => reject(new TroupeError('STORE_UNAVAILABLE', `the store did not answer within ${timeoutMs} ms`)))
       if (process.phase === 'dead') return
@@ -93,9 +97,6 @@ export class SimStoreServer {
   }
 }
 
-/** How long a process waits for the store, as commands of real adapters do. */
-const TIMEOUT_MS = 2_000
-
 export class SimActorStore implements ActorStore {
   readonly name = 'simulated:'
   readonly shared = true
@@ -108,7 +109,7 @@ export class SimActorStore implements ActorStore {
   constructor(server: SimStoreServer, process: SimProcess) {
     this.#server = server
     this.#process = process
-    this.#ask = carryOut => server.request(process, TIMEOUT_MS, carryOut)
+    this.#ask = carryOut => server.request(process, carryOut)
   }
 
   async open(): Promise<void> {}
@@ -153,7 +154,7 @@ export function simClusterStore(server: SimStoreServer, process: SimProcess): Cl
       if (key === 'name') return 'simulated:'
       const value: unknown = Reflect.get(target, key, target)
       if (typeof value !== 'function') return value
-      return (...args: unknown[]) => server.request(process, TIMEOUT_MS, () => value.apply(target, args) as Promise<unknown>)
+      return (...args: unknown[]) => server.request(process, () => value.apply(target, args) as Promise<unknown>)
     },
   })
 }

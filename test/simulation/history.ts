@@ -34,6 +34,8 @@ export interface History {
   readonly commits: readonly Committed[]
   /** What the actors themselves saw and must not have. */
   readonly violations: readonly string[]
+  /** What broke down altogether: a failure that nobody caught, a ledger that cannot be read in the end. */
+  readonly breakdowns: readonly string[]
 }
 
 /** Problems that it finds, as sentences. */

@@ -1,5 +1,4 @@
 /** One simulated run: a cluster, clients and faults; then everything heals, must come to rest, and is checked. */
-import { messageOf } from '../../core/errors.ts'
 import { SeededRandom } from '../../core/random.ts'
 import { planFaults, type FaultKind, type PlannedFault } from '../../runtime/testing/fault-plan.ts'
 import { Nemesis } from '../../runtime/testing/nemesis.ts'
@@ -10,6 +9,7 @@ import { ledgerClass, type LedgerAudit } from './ledger.ts'
 import { Workload } from './workload.ts'
 
 export interface RunOptions {
+  /** 5 by default. */
   readonly hosts?: number
   /** Placement services; by default chance chooses, 1 to 3. */
   readonly placements?: number
@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly kinds?: readonly FaultKind[]
   /** How long faults happen; 30 s by default. As long again everything is whole. */
   readonly faultMs?: number
-  /** Lines of the trace that a result keeps. */
+  /** Lines of the trace that a result keeps; 200 by default. */
   readonly lines?: number
 }
 
@@ -36,58 +36,114 @@ export interface RunResult {
 }
 
 const CLIENTS = 6
+/** Relays reach so many ledgers beyond those that are asked. */
+const BEYOND = 3
 
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
-  const { hosts = 5, faultMs = 30_000 } = options
-  const random = new SeededRandom(seed ^ 0x5eed)
-  const upTo = (least: number, most: number): number => least + Math.floor(random.float() * (most - least + 1))
-  const placements = options.placements ?? upTo(1, 3)
-  const ledgers = upTo(3, 12)
-  const violations: string[] = []
-  const commits: Committed[] = []
-  let turns = 0
-  const Ledger = ledgerClass({
-    wallMs: () => cluster.kernel.running!.wallMs(),
-    sleep: ms => new Promise(resolve => { cluster.kernel.running!.after(ms, resolve) }),
-    unique: () => ++turns,
-    violation: what => violations.push(what),
-  })
-  const cluster: SimCluster = new SimCluster({
-    seed, hosts, placements, actors: [Ledger], shardBits: upTo(1, 4), hostPort: upTo(0, 1) * 7001,
-    options: { callTimeout: upTo(2_000, 6_000), drainTimeout: upTo(50, 2_000) }, ...(options.lines === undefined ? {} : { keptLines: options.lines }),
-  })
-  const { kernel } = cluster
-  cluster.store.observer.committed = ({ type, shard, id, epoch, nonce }, result, by) => {
-    kernel.note(`store ${type}/${id} epoch ${epoch}: ${result}`)
-    if (result === 'ok') commits.push({ type, shard, id, epoch, nonce, by: by.name, atMs: kernel.nowMs })
+  const run = new SeedRun(seed, options)
+  const thrown = (error: unknown): void => run.broke('a promise failed and nobody heard of it', error)
+  process.on('unhandledRejection', thrown)
+  try {
+    await run.live()
+  } catch (error) {
+    run.broke('an event threw', error)
+  } finally {
+    process.off('unhandledRejection', thrown)
   }
-  const unhandled = (error: unknown): void => { violations.push(`a promise of ${kernel.running?.name ?? 'nobody'} failed and nobody heard of it: ${messageOf(error)}`) }
-  process.on('unhandledRejection', unhandled)
-  const plan = planFaults(random, {
-    hosts: cluster.hosts.map(h => h.name), placements: cluster.placements.map(p => p.name), store: cluster.store.name,
-    fromMs: 1_000, untilMs: faultMs, everyMs: upTo(300, 2_500), ...(options.kinds === undefined ? {} : { kinds: options.kinds }),
-  })
-  const nemesis = new Nemesis(cluster, plan)
-  const endMs = 2 * faultMs
-  const workload = new Workload(cluster, { random, clients: CLIENTS, ledgers, thinkMs: upTo(30, 600), untilMs: faultMs + 4_000, giveUpMs: endMs - 8_000 })
-  cluster.start()
-  workload.start()
-  await kernel.run(faultMs)
-  nemesis.heal()
-  await kernel.run(endMs - kernel.nowMs)
-  const audits = new Map<string, LedgerAudit>()
-  const problems: { checker: string; problem: string }[] = []
-  // Relays reach a few ledgers beyond.
-  for (let i = 0; i < ledgers + 3; i++) {
-    const outcome = await kernel.settled(cluster.call(i % hosts, { type: 'Ledger', id: `a${i}`, method: 'audit', args: [] }, 20_000), 30_000)
-    if (outcome.kind === 'ok') audits.set(`a${i}`, outcome.value as LedgerAudit)
-    else problems.push({ checker: 'every-call-settles', problem: `a${i} cannot be read when all is whole: ${JSON.stringify(outcome)}` })
+  return run.judged()
+}
+
+class SeedRun {
+  readonly #seed: number
+  readonly #faultMs: number
+  readonly #ledgers: number
+  readonly #cluster: SimCluster
+  readonly #workload: Workload
+  readonly #plan: readonly PlannedFault[]
+  readonly #nemesis: Nemesis
+  readonly #audits = new Map<string, LedgerAudit>()
+  readonly #commits: Committed[] = []
+  readonly #violations: string[] = []
+  readonly #breakdowns: string[] = []
+  #turns = 0
+
+  /** What differs from seed to seed, beside the faults, is chosen here. */
+  constructor(seed: number, options: RunOptions) {
+    const { hosts = 5, faultMs = 30_000, kinds, lines = 200 } = options
+    // Apart from the kernel's: what is drawn here does not shift what happens there.
+    const random = new SeededRandom(seed ^ 0x5eed)
+    const between = (least: number, most: number): number => least + Math.floor(random.float() * (most - least + 1))
+    this.#seed = seed
+    this.#faultMs = faultMs
+    this.#ledgers = between(3, 12)
+    this.#cluster = new SimCluster({
+      seed, hosts, placements: options.placements ?? between(1, 3), actors: [this.#ledger()], keptLines: lines,
+      shardBits: between(1, 4), hostPort: between(0, 1) * 7001, storeTimeoutMs: between(150, 2_500),
+      options: { callTimeout: between(2_000, 6_000), drainTimeout: between(50, 2_000) },
+    })
+    this.#watchStore()
+    this.#plan = planFaults(random, {
+      hosts: this.#cluster.hosts.map(h => h.name), placements: this.#cluster.placements.map(p => p.name), store: this.#cluster.store.name,
+      fromMs: 1_000, untilMs: faultMs, everyMs: between(300, 2_500), ...(kinds === undefined ? {} : { kinds }),
+    })
+    this.#nemesis = new Nemesis(this.#cluster, this.#plan)
+    this.#workload = new Workload(this.#cluster, {
+      random, clients: CLIENTS, ledgers: this.#ledgers, thinkMs: between(30, 600), untilMs: faultMs + 4_000, giveUpMs: 2 * faultMs - 8_000,
+    })
   }
-  process.off('unhandledRejection', unhandled)
-  const history: History = { operations: workload.operations, audits, commits, violations }
-  for (const [checker, check] of Object.entries(checkers)) problems.push(...check(history).map(problem => ({ checker, problem })))
-  return {
-    seed, hash: kernel.trace.hash, problems, plan, lines: kernel.trace.lines, events: kernel.ran, calls: workload.operations.length,
-    acknowledged: workload.operations.filter(o => o.tries.at(-1)?.kind === 'ok').length, history,
+
+  #ledger(): ReturnType<typeof ledgerClass> {
+    return ledgerClass({
+      wallMs: () => this.#cluster.kernel.running!.wallMs(),
+      sleep: ms => new Promise(resolve => { this.#cluster.kernel.running!.after(ms, resolve) }),
+      unique: () => ++this.#turns,
+      violation: what => this.#violations.push(what),
+    })
+  }
+
+  #watchStore(): void {
+    const { kernel, store } = this.#cluster
+    store.observer.committed = ({ type, shard, id, epoch, nonce }, result, by) => {
+      kernel.note(`store ${type}/${id} epoch ${epoch}: ${result}`)
+      if (result === 'ok') this.#commits.push({ type, shard, id, epoch, nonce, by: by.name, atMs: kernel.nowMs })
+    }
+  }
+
+  /** Faults for a time, then none for as long, then a look at everything. */
+  async live(): Promise<void> {
+    const { kernel } = this.#cluster
+    try {
+      this.#cluster.start()
+      this.#workload.start()
+      await kernel.run(this.#faultMs)
+    } finally {
+      this.#nemesis.heal()
+    }
+    await kernel.run(2 * this.#faultMs - kernel.nowMs)
+    for (let i = 0; i < this.#ledgers + BEYOND; i++) await this.#audit(i)
+  }
+
+  async #audit(i: number): Promise<void> {
+    const { kernel, hosts } = this.#cluster
+    const asked = this.#cluster.call(i % hosts.length, { type: 'Ledger', id: `a${i}`, method: 'audit', args: [] }, 20_000)
+    const outcome = await kernel.settled(asked, 30_000)
+    if (outcome.kind === 'ok') this.#audits.set(`a${i}`, outcome.value as LedgerAudit)
+    else this.#breakdowns.push(`a${i} cannot be read though all is whole: ${JSON.stringify(outcome)}`)
+  }
+
+  broke(what: string, error: unknown): void {
+    const stack = error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).map(line => line.trim()).join(' ') : String(error)
+    this.#breakdowns.push(`${what}, in ${this.#cluster.kernel.running?.name ?? 'nobody'}: ${stack}`)
+  }
+
+  judged(): RunResult {
+    const { kernel } = this.#cluster
+    const { operations } = this.#workload
+    const history: History = { operations, audits: this.#audits, commits: this.#commits, violations: this.#violations, breakdowns: this.#breakdowns }
+    const problems = Object.entries(checkers).flatMap(([checker, check]) => check(history).map(problem => ({ checker, problem })))
+    return {
+      seed: this.#seed, hash: kernel.trace.hash, problems, plan: this.#plan, lines: kernel.trace.lines, events: kernel.ran, calls: operations.length,
+      acknowledged: operations.filter(({ tries }) => tries.at(-1)?.kind === 'ok').length, history,
+    }
   }
 }

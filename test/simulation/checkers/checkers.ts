@@ -10,6 +10,7 @@ import { remindersTakeEffectOnce } from './reminders-take-effect-once.ts'
 import { bankTotalIsConstant, sendsArriveOnceInOrder } from './sends-arrive-once-in-order.ts'
 
 export const checkers: Readonly<Record<string, Checker>> = {
+  'nothing-breaks-down': ({ breakdowns }) => [...breakdowns],
   'acknowledged-is-kept': acknowledgedIsKept,
   'nothing-twice': nothingTwice,
   'one-order': oneOrder,
