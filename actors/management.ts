@@ -26,6 +26,10 @@ export interface SendInfo {
   readonly id: string
   readonly method: string
   readonly args: readonly unknown[]
+  /** Deliveries that failed for certain, since its present host took it over. */
+  readonly failures: number
+  /** Why the last delivery failed, when the actor itself was asked. */
+  readonly problem: string | undefined
   /** Set when its last delivery failed for good. */
   readonly dead: { readonly error: string; readonly at: Date } | undefined
 }

@@ -66,11 +66,11 @@ async function list(client: Client, type: string, id: string | undefined, { dead
       const page = await client.actor(type, id).manage.sends.list({ dead, limit: PAGE, ...(after === undefined ? {} : { after }) })
       return { entries: page.map(info => ({ from: id, ...info })), cursor: page.length < PAGE ? undefined : page.at(-1)!.number }
     })
-  const last = dead ? ['FAILED', 'ERROR'] : ['STATE']
+  const last = dead ? ['FAILED', 'ERROR'] : ['STATE', 'FAILURES', 'LAST ERROR']
   await printPages(pages, [...(id === undefined ? ['FROM'] : []), 'NUMBER', 'TO', 'METHOD', ...last], info => rowOf(info, id === undefined, dead), json)
 }
 
 const rowOf = (info: Listed, withSender: boolean, dead: boolean): Row => [
   ...(withSender ? [info.from] : []), String(info.number), showKey(info), info.method,
-  ...(dead ? [info.dead === undefined ? '' : instantText(info.dead.at), errorText(info.dead?.error ?? '')] : [info.dead === undefined ? 'waits' : 'dead']),
+  ...(dead ? [info.dead === undefined ? '' : instantText(info.dead.at), errorText(info.dead?.error ?? '')] : [info.dead === undefined ? 'waits' : 'dead', String(info.failures), errorText(info.problem ?? '')]),
 ]

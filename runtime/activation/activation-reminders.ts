@@ -6,6 +6,7 @@ import type { ActorReminders, ListOptions, ReminderInfo, ReminderSchedule, Remin
 import { targetName } from '../../actors/actor-type.ts'
 import { encode } from '../../core/codec.ts'
 import { TroupeError } from '../../core/errors.ts'
+import { checkKnown } from '../../core/known-options.ts'
 import { checkMember } from '../../core/ids.ts'
 import { revived } from '../../reminders/advance.ts'
 import { deadName, decodeReminder, encodeReminder, newReminder, originalName, reminderEntry, showReminder } from '../../reminders/reminder.ts'
@@ -70,6 +71,7 @@ export class ActivationReminders implements ActorReminders {
   }
 
   async list(options: ListOptions = {}): Promise<ReminderInfo[]> {
+    checkKnown('options of ctx.reminders.list', options, ['prefix', 'after', 'limit'])
     const { prefix = '', after, limit = MAX_LIST } = options
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIST) {
       throw new TroupeError('BAD_OPTION', `ctx.reminders.list: limit must be 1 to ${MAX_LIST}, not ${String(limit)}`)

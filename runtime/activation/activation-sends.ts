@@ -56,7 +56,11 @@ export class ActivationSends {
       prefix: SEND_PREFIX, after: after === undefined ? undefined : sendEntry(checkNumber(after)), limit,
       keep: ([name, value]) => !dead || decodeSend(name, value, this.#activation.name).dead !== undefined,
     })
-    return found.map(([name, value]) => showSend(decodeSend(name, value, this.#activation.name)))
+    const { services, name: who } = this.#activation
+    return found.map(([name, value]) => {
+      const send = decodeSend(name, value, who)
+      return showSend(send, services.progressOf(this.#activation, send.number))
+    })
   }
 
   async retry(number: number): Promise<void> {
@@ -75,14 +79,18 @@ export class ActivationSends {
     const entry = sendEntry(checkNumber(number))
     const bytes = await readEntry(activation, entry, true)
     const send = bytes && decodeSend(entry, bytes, activation.name)
-    if (send?.dead === undefined) throw new TroupeError('NOT_FOUND', `${activation.name} has no dead send ${number}; see troupe sends ${activation.type.name} --dead`)
+    if (send === undefined) throw new TroupeError('NOT_FOUND', `${activation.name} has no send ${number}: it was delivered, or never made; see troupe sends ${activation.name}`)
+    if (send.dead === undefined) throw new TroupeError('NOT_FOUND', `${activation.name}: send ${number} is no dead letter: it is under way and may have been applied; see troupe sends ${activation.name}`)
     activation.entries.write([entry, null, null])
     return send
   }
 }
 
-export const showSend = ({ number, typeName, id, method, args, dead }: Send): SendInfo => ({
+export const showSend = (
+  { number, typeName, id, method, args, attempts, dead }: Send, progress?: { readonly failures: number; readonly problem: string | undefined },
+): SendInfo => ({
   number, type: typeName, id, method, args: args instanceof Uint8Array ? decode(args, 'args', 'STATE_UNREADABLE') as unknown[] : args,
+  failures: progress?.failures ?? (dead === undefined ? 0 : attempts), problem: progress?.problem ?? dead?.error,
   dead: dead && { error: dead.error, at: new Date(dead.at) },
 })
 

@@ -44,6 +44,8 @@ export interface ActivationServices {
   stored(activation: Activation, flushed: Flushed): void
   /** @throws QUOTA_EXCEEDED when the actor or the host has too many undelivered sends */
   checkRoomForSend(activation: Activation): void
+  /** What became so far of an undelivered send of the actor. */
+  progressOf(activation: Activation, number: number): { readonly failures: number; readonly problem: string | undefined } | undefined
   timersOf(activation: Activation): ActivationTimers
   wallMs(): number
   /** Runs a hook with a deadline; a throw or a timeout is logged. */

@@ -2,6 +2,7 @@
 import type { ActorStorage, StorageListOptions, StoragePutOptions } from '../../actors/actor-context.ts'
 import { durationMs } from '../../core/duration.ts'
 import { TroupeError } from '../../core/errors.ts'
+import { checkKnown } from '../../core/known-options.ts'
 import { nameProblem } from '../../core/ids.ts'
 import type { Activation } from './activation.ts'
 import { listEntries, readEntry } from './entry-pages.ts'
@@ -35,6 +36,7 @@ export class ActivationStorage implements ActorStorage {
     checkKey(key)
     const activation = this.#activation
     writableTurn(activation, 'ctx.storage.put')
+    checkKnown('options of ctx.storage.put', options, ['ttl'])
     const expiresAt = options.ttl === undefined ? undefined : activation.services.wallMs() + ttlMs(options.ttl)
     const what = `storage key ${JSON.stringify(key)}`
     const bytes = encodeStored(value, what, expiresAt)
@@ -56,6 +58,7 @@ export class ActivationStorage implements ActorStorage {
   }
 
   async list<T>(options: StorageListOptions = {}): Promise<Map<string, T>> {
+    checkKnown('options of ctx.storage.list', options, ['prefix', 'after', 'limit'])
     const { prefix = '', after, limit = MAX_LIST } = options
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIST) {
       throw new TroupeError('BAD_OPTION', `ctx.storage.list: limit must be 1 to ${MAX_LIST}, not ${String(limit)}`)

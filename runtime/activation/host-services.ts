@@ -61,6 +61,7 @@ export function hostServices(parts: Parts): ActivationServices {
     wallMs: parts.wallMs,
     timersOf: activation => parts.timers.timersOf(activation),
     checkRoomForSend: activation => delivery.checkRoomForSend(activation),
+    progressOf: (activation, number) => delivery.progressOf(activation, number),
     stored: (activation, flushed) => delivery.stored(activation, flushed),
     idleTick: () => idle.tick,
     nextTurn: () => ++lastTurn,

@@ -21,6 +21,8 @@ import { nameOf, tooLarge, type Held } from './turn.ts'
 
 /** What the activation does for it. */
 export interface OnceHost {
+  readonly hostId: string
+  readonly epoch: number
   readonly address: ActorAddress
   /** Its stored state is loaded: its shard is claimed, and nobody else changes its entries any more. */
   readonly begun: boolean
@@ -68,6 +70,9 @@ export class OnceCalls {
       this.#host.watch(call)
       return
     }
+    // A stored reply is answered by this host, too.
+    call.host = this.#host.hostId
+    call.epoch = this.#host.epoch
     const { key, delivery } = call.once!
     if (call.method?.stream === true) {
       return call.fail(new TroupeError('BAD_REQUEST', `${nameOf(call)} is a stream: it cannot be stored as a reply; call it without an idempotency key`))
@@ -281,7 +286,7 @@ class Reply implements Held, CallKeeper {
     this.#close()
     for (const call of this.#joined) {
       if (this.failure !== undefined) call.fail(this.failure.error)
-      else succeed(call, this.first, this.value)
+      else succeed(call, this.value)
     }
   }
 
@@ -314,7 +319,7 @@ class Reply implements Held, CallKeeper {
   #replay([fingerprint, , value]: StoredReply): void {
     this.#close()
     for (const call of this.#calls()) {
-      if (sameBytes(call.once!.fingerprint, fingerprint)) succeed(call, undefined, value)
+      if (sameBytes(call.once!.fingerprint, fingerprint)) succeed(call, value)
       else call.fail(conflict(call))
     }
   }
@@ -345,11 +350,7 @@ class Reply implements Held, CallKeeper {
   }
 }
 
-function succeed(call: Invocation, first: Invocation | undefined, value: Uint8Array | undefined): void {
-  if (first !== undefined) {
-    call.host = first.host
-    call.epoch = first.epoch
-  }
+function succeed(call: Invocation, value: Uint8Array | undefined): void {
   call.succeed(value === undefined ? undefined : call.form === 'encoded' ? value : decode(value, 'reply', 'STATE_UNREADABLE'))
 }
 

@@ -9,6 +9,8 @@ export function onceHost(
 ): OnceHost {
   const { services } = activation
   return {
+    hostId: services.hostId,
+    epoch: activation.epoch,
     address: activation.address,
     get begun() { return activation.fields !== undefined },
     get unstored() { return activation.unstored },

@@ -84,6 +84,10 @@ export class Delivery {
     }
   }
 
+  progressOf(activation: Activation, number: number): ReturnType<Outbox['progressOf']> {
+    return this.#outbox.progressOf(activation.address, number)
+  }
+
   stats(): { reminders: ReturnType<DueScheduler['stats']>; sends: ReturnType<Outbox['stats']> } {
     return { reminders: this.#scheduler.stats(), sends: this.#outbox.stats() }
   }

@@ -21,6 +21,7 @@ import { expireKey, sweep } from './expiry.ts'
 import { internalCall, type InternalRun } from './internal-turn.ts'
 import { isReminder, ReminderRun } from './run-reminder.ts'
 import { SEND_PREFIX } from './send-row.ts'
+import { describe } from './send-verdict.ts'
 
 interface DueRowsOptions {
   readonly types: ReadonlyMap<string, ActorType>
@@ -71,9 +72,10 @@ export class DueRows {
     const { log } = this.#options
     const actor = showKey({ type: type.name, id: run.row.id })
     try {
-      const fate = await this.#turn(type, run.row.id, `reminder ${run.name}`, activation => run.fail(activation, messageOf(error)))
-      if (fate === 'dead') log.error({ actor, reminder: run.name, err: error }, 'a reminder failed for good; see troupe reminders --dead')
-      else log.warn({ actor, reminder: run.name, reason: messageOf(error) }, 'a reminder failed; it is tried again')
+      const reason = describe(error)
+      const fate = await this.#turn(type, run.row.id, `reminder ${run.name}`, activation => run.fail(activation, reason))
+      if (fate === 'dead') log.error({ actor, reminder: run.name }, `a reminder failed for good, see troupe reminders --dead: ${reason}`)
+      else if (fate === 'retried') log.warn({ actor, reminder: run.name }, `a reminder failed; it is tried again: ${reason}`)
       return 'done'
     } catch (failure) {
       return this.#again(shard, run.row, failure)

@@ -110,6 +110,15 @@ export class Outbox {
     return this.#shardOf(sender)?.senders.get(sender.id)?.pending ?? 0
   }
 
+  /** What became so far of a send that is under way; undefined when this host knows of none. */
+  progressOf(sender: ActorAddress, number: number): { readonly failures: number; readonly problem: string | undefined } | undefined {
+    for (const line of this.#shardOf(sender)?.senders.get(sender.id)?.lines.values() ?? []) {
+      const pending = line.find(number)
+      if (pending !== undefined) return pending
+    }
+    return undefined
+  }
+
   stats(): { pending: number; underWay: number; slow: number; starved: number; delivered: number; dead: number; removed: number } {
     return {
       pending: this.#size, underWay: this.#deliveries.underWay, slow: this.#deliveries.slow, starved: this.#deliveries.starved,

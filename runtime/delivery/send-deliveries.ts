@@ -14,7 +14,7 @@ import { Deadlines } from '../dispatch/deadlines.ts'
 import type { PendingSend, SendLine } from './send-line.ts'
 import type { Send } from './send-row.ts'
 import { SendSlots } from './send-slots.ts'
-import { judge, type BackoffLimits } from './send-verdict.ts'
+import { describe, judge, type BackoffLimits } from './send-verdict.ts'
 
 interface DeliveryPorts {
   readonly clock: Clock
@@ -130,10 +130,15 @@ export class SendDeliveries {
 
   #judge(pending: PendingSend, error: unknown): void {
     const { line, send } = pending
+    const failuresBefore = pending.failures
     const verdict = judge(pending, error, this.#ports.random.float(), this.#limits)
     const { type, id } = line.sender.address
     const facts = { type, id, send: send.number, target: line.key, method: send.method }
+    pending.problem = describe(error)
     if (verdict.kind === 'again') {
+      if (pending.failures > failuresBefore) {
+        this.#ports.log.warn({ ...facts, failures: pending.failures, attempts: send.attempts }, `a durable send failed; it is tried again: ${pending.problem}`)
+      }
       line.again(pending, verdict.delayMs === 0 ? 0 : this.#ports.clock.monotonicMs() + verdict.delayMs)
       if (pending.refusals >= WARN_AFTER && Number.isInteger(Math.log2(pending.refusals))) {
         this.#ports.log.warn({ ...facts, refusals: pending.refusals }, `a durable send is not delivered yet: ${messageOf(error)}`)

@@ -29,6 +29,8 @@ export class PendingSend {
   failures = 0
   /** Refusals and unknown outcomes since; they do not count. */
   refusals = 0
+  /** Why its last delivery failed. */
+  problem: string | undefined = undefined
   /** It does not leave before (monotonic ms). */
   notBefore = 0
   /** What the delivery under way named as the one before it. */
@@ -81,6 +83,12 @@ export class SendLine implements DeadlineEntry {
     this.#queue.splice(Math.max(at, this.#head), 0, new PendingSend(send, this))
     this.#cursor = Math.min(this.#cursor, Math.max(at, this.#head))
     return true
+  }
+
+  /** The send of this number, while it is neither applied nor dead. */
+  find(number: number): PendingSend | undefined {
+    const pending = this.#queue[this.#indexOf(number)]
+    return pending?.send.number === number && pending.phase !== 'over' ? pending : undefined
   }
 
   /** True when `next` would give one. */

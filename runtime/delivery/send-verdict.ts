@@ -58,6 +58,8 @@ const doubled = (firstMs: number, times: number, maxMs: number): number => Math.
 /** `CODE: message`, as a dead letter shows it. */
 export function describe(error: unknown): string {
   const code: unknown = typeof error === 'object' && error !== null ? (error as { code?: unknown }).code : undefined
-  const text = typeof code === 'string' ? `${code}: ${messageOf(error)}` : messageOf(error)
+  const message = messageOf(error)
+  // An author's error without a text of its own begins with its code.
+  const text = typeof code === 'string' && !message.startsWith(code) ? `${code}: ${message}` : message
   return (text.length <= MAX_ERROR_CHARS ? text : `${text.slice(0, MAX_ERROR_CHARS)}…`).toWellFormed()
 }

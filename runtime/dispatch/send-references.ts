@@ -8,6 +8,7 @@ import { readActorType, type ActorClass, type ActorType } from '../../actors/act
 import { copy, isPrimitive } from '../../core/codec.ts'
 import { durationMs } from '../../core/duration.ts'
 import { TroupeError } from '../../core/errors.ts'
+import { checkKnown } from '../../core/known-options.ts'
 import { checkId, checkMember, checkType } from '../../core/ids.ts'
 
 export interface SendTarget {
@@ -91,9 +92,9 @@ function makeSendRefClass(type: ActorType): SendRefClass {
 
 function targetOf(typeName: string, id: string, options: SendOptions | undefined): SendTarget {
   if (options === undefined) return { typeName, id, attempts: DEFAULT_ATTEMPTS, backoffMs: DEFAULT_BACKOFF_MS }
-  onlyKeys(options, ['retry'], 'send options')
+  checkKnown('send options', options, ['retry'])
   const retry = options.retry === undefined ? {} : options.retry
-  onlyKeys(retry, ['attempts', 'backoff'], 'send options.retry')
+  checkKnown('send options.retry', retry, ['attempts', 'backoff'])
   const { attempts = DEFAULT_ATTEMPTS, backoff = DEFAULT_BACKOFF_MS } = retry
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > MAX_ATTEMPTS) {
     throw new TroupeError('BAD_OPTION', `send options.retry.attempts must be a whole number from 1 to ${MAX_ATTEMPTS}, not ${show(attempts)}`)
@@ -102,12 +103,6 @@ function targetOf(typeName: string, id: string, options: SendOptions | undefined
     throw new TroupeError('BAD_OPTION', `send options.retry.backoff: ${show(backoff)} is no duration; write '500ms', '2s' or a number of milliseconds`)
   }
   return { typeName, id, attempts, backoffMs: durationMs(backoff, 'send options.retry.backoff') }
-}
-
-function onlyKeys(given: unknown, known: readonly string[], what: string): void {
-  if (typeof given !== 'object' || given === null) throw new TroupeError('BAD_OPTION', `${what} must be an object, not ${show(given)}`)
-  const unknown = Object.keys(given).filter(key => !known.includes(key))
-  if (unknown.length > 0) throw new TroupeError('BAD_OPTION', `${what}: there is no ${unknown.join(', ')}; there are ${known.join(', ')}`)
 }
 
 const show = (value: unknown): string => typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value

@@ -79,7 +79,7 @@ test('types are read page by page', async () => {
   const { url, dispatcher } = await serve()
   dispatcher.reminders = ['a', 'b', 'c'].map(id => (
     { id, name: 'r', schedule: { every: 1000 }, method: undefined, args: [], due: new Date(5), count: 0, failures: 0, dead: undefined }))
-  dispatcher.sends = [{ from: 'a', number: 1, type: 'T', id: 'x', method: 'm', args: [], dead: { error: 'e', at: new Date(3) } }]
+  dispatcher.sends = [{ from: 'a', number: 1, type: 'T', id: 'x', method: 'm', args: [], failures: 0, problem: undefined, dead: { error: 'e', at: new Date(3) } }]
   const client = open(url)
   const first = await client.reminders('Account', { limit: 2 })
   expect(first).toEqual({ reminders: dispatcher.reminders.slice(0, 2), cursor: '2' })

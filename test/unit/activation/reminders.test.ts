@@ -266,7 +266,7 @@ describe('a reminder that fails', () => {
     await until(() => runsOf('dead') === 3, 'three tries')
     await until(() => failing.get('dead') === 0, 'all failed')
     const dead = await eventually(() => bell.get('r'), info => info?.dead !== undefined, 'it is dead')
-    expect(dead).toMatchObject({ name: 'r', due: undefined, failures: 3, dead: { error: 'the bell is broken', at: expect.any(Date) }, args: ['x'] })
+    expect(dead).toMatchObject({ name: 'r', due: undefined, failures: 3, dead: { error: 'METHOD_FAILED: the bell is broken', at: expect.any(Date) }, args: ['x'] })
     expect((await host.listReminders('Bell', { dead: true })).reminders).toMatchObject([{ id: 'dead', name: 'r' }])
     expect(await bell.heard()).toEqual([])
     expect(await failureOf(bell.manage.reminders.retry('other'))).toMatchObject({ code: 'REMINDER_NOT_FOUND' })
@@ -283,7 +283,7 @@ describe('a reminder that fails', () => {
     failing.set(id, 2)
     await bell.set('r', { every: 20, times: 4, missed: 'all', retry: { attempts: 2, backoff: 1 } }, method)
     await until(() => runsOf(id) === 5, 'two tries of one, three of the rest')
-    expect(await eventually(() => bell.list(), list => list.length === 1, 'only the dead one is left')).toMatchObject([{ name: 'r', due: undefined, dead: { error: 'the bell is broken' } }])
+    expect(await eventually(() => bell.list(), list => list.length === 1, 'only the dead one is left')).toMatchObject([{ name: 'r', due: undefined, dead: { error: 'METHOD_FAILED: the bell is broken' } }])
     const dead = ran.find(r => r.key === id)!.due
     const dues = (await bell.heard()).map(r => r.due)
     expect(dues).toEqual([dead + 20, dead + 40, dead + 60])

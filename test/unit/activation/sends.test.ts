@@ -254,7 +254,7 @@ describe('a send that fails', () => {
     failing.set('dl', 3)
     await host.actor(Outlet, 'dl').post('dl', ['dead', 'next'])
     expect(await received(host, 'dl', 1)).toEqual(['next'])
-    const letter = { number: 1, type: 'Inbox', id: 'dl', method: 'take', args: ['dead'], dead: { error: expect.stringContaining('Refused') as string, at: expect.any(Date) as Date } }
+    const letter = { number: 1, failures: 3, problem: 'Refused {"n":1}', type: 'Inbox', id: 'dl', method: 'take', args: ['dead'], dead: { error: expect.stringContaining('Refused') as string, at: expect.any(Date) as Date } }
     expect(await dead(host, 'dl')).toEqual([letter])
     expect((await host.listSends('Outlet', { dead: true })).sends).toEqual([{ from: 'dl', ...letter }])
     for (const call of [() => sends.retry(2), () => sends.retry(99), () => sends.delete(2)]) expect(await failureOf(call())).toMatchObject({ code: 'NOT_FOUND' })

@@ -68,12 +68,12 @@ test('a dead reminder is retried, sends are listed, retried and dropped', async 
 test('a type is read in pages, in JSON and in codec bytes', async () => {
   const { url, ask, dispatcher } = await serve()
   dispatcher.reminders = [reminder('a', 'r1'), reminder('b', 'r1', true), reminder('c', 'r2')]
-  dispatcher.sends = [{ from: 'a', number: 1, type: 'T', id: 'x', method: 'm', args: [], dead: undefined }]
+  dispatcher.sends = [{ from: 'a', number: 1, type: 'T', id: 'x', method: 'm', args: [], failures: 0, problem: undefined, dead: undefined }]
   const first = await ask('/troupe/v1/reminders/Account?limit=2')
   expect(first).toMatchObject({ status: 200, body: { cursor: '2', reminders: [{ id: 'a', name: 'r1', method: 'tick', due: '1970-01-01T00:00:00.005Z' }, { id: 'b', dead: { error: 'boom' } }] } })
   expect((await ask(`/troupe/v1/reminders/Account?limit=2&cursor=${first.body.cursor}`)).body).toEqual({ reminders: [expect.objectContaining({ id: 'c' })] })
   expect((await ask('/troupe/v1/reminders/Account?dead=true')).body.reminders).toEqual([expect.objectContaining({ id: 'b' })])
-  expect((await ask('/troupe/v1/sends/Account')).body).toEqual({ sends: [{ from: 'a', number: 1, type: 'T', id: 'x', method: 'm', args: [] }] })
+  expect((await ask('/troupe/v1/sends/Account')).body).toEqual({ sends: [{ from: 'a', number: 1, type: 'T', id: 'x', method: 'm', args: [], failures: 0 }] })
   expect(dispatcher.pages).toEqual([
     { type: 'Account', limit: 2 }, { type: 'Account', limit: 2, cursor: '2' }, { type: 'Account', dead: true }, { type: 'Account' },
   ])
