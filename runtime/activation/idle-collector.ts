@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../../core/clock.ts'
 import type { Activation } from './activation.ts'
 
 export class IdleCollector {
-  /** Coarse time: counts ticks since the start. */
+  /** Coarse time: counts ticks, and stands while there is nothing to collect. */
   tick = 0
   readonly #clock: Clock
   readonly #tickMs: number
@@ -18,7 +18,6 @@ export class IdleCollector {
   constructor(clock: Clock, shortestIdleMs: number) {
     this.#clock = clock
     this.#tickMs = Math.min(1000, Math.max(10, Math.floor(shortestIdleMs / 8)))
-    this.#arm()
   }
 
   add(activation: Activation): void {
@@ -40,14 +39,16 @@ export class IdleCollector {
     const bucket = this.#buckets.get(tick)
     if (bucket === undefined) this.#buckets.set(tick, [activation])
     else bucket.push(activation)
+    if (this.#timer === undefined) this.#arm()
   }
 
   #arm(): void {
     this.#timer = this.#clock.after(this.#tickMs, () => {
+      this.#timer = undefined
       if (this.#phase === 'closed') return
       this.tick++
       this.#collect()
-      this.#arm()
+      if (this.#buckets.size > 0 && this.#timer === undefined) this.#arm()
     })
   }
 
