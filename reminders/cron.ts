@@ -28,6 +28,15 @@ export interface Cron {
 }
 
 const FIELDS = "write five fields 'minute hour day month weekday', or six with seconds first"
+const WORDS = '@yearly, @annually, @monthly, @weekly, @daily, @midnight or @hourly'
+const FORMS = "'*', a number, a range '1-5', a list '1,3' or a step '*/2'"
+
+/** By the name that `node-cron` gives a field: ours, and what it may hold. */
+const holds: Readonly<Record<string, readonly [name: string, values: string]>> = {
+  second: ['second', '0 to 59'], minute: ['minute', '0 to 59'], hour: ['hour', '0 to 23'],
+  'day of month': ['day of month', "1 to 31, 'L', 'L-3' or '15W'"], month: ['month', '1 to 12 or JAN to DEC'],
+  'week day': ['weekday', "0 to 7 (0 and 7 are Sunday), SUN to SAT, '5#2' or '5L'"],
+}
 
 /** Numbers of more than two digits would make the library count to them; `5*` it would read as `50-59`. */
 const strayNumber = /\d{3}|\d\*/
@@ -58,13 +67,13 @@ function compile(expression: string): Cron {
   try {
     fields = parse(expression)
   } catch (error) {
-    throw refuse(`cannot be read (${(error as Error).message}); ${FIELDS}`)
+    throw refuse(problemOf(expression, (error as Error).message))
   }
   const nickname = expression.trim().startsWith('@')
   const words = expression.trim().split(/\s+/)
   const [hourWord, dayWord, , weekdayWord] = words.length === 6 ? words.slice(2) : words.slice(1)
   const open = (word: string | undefined): boolean => word!.startsWith('*') || word === '?'
-  const months = Array.from({ length: 13 }, (_, month) => fields.month.includes(month))
+  const months = monthsOf(fields)
   const cron: Cron = {
     seconds: ascending(fields.second),
     minutes: ascending(fields.minute),
@@ -74,8 +83,31 @@ function compile(expression: string): Cron {
     // `@monthly` and `@yearly` have a day, `@weekly` a weekday, none has both.
     daysOf: dayMasks(fields.dayOfMonth, fields.dayOfWeek, !nickname && !open(dayWord) && !open(weekdayWord)),
   }
-  if (!everMatches(cron)) throw refuse('can never match: no such day exists; choose a day that its months have')
+  if (!everMatches(cron)) throw refuse(neverMatches(cron.months))
   return cron
+}
+
+/** What `node-cron` found, in our words; what it says otherwise is not passed on. */
+function problemOf(expression: string, found: string): string {
+  const words = expression.trim().split(/\s+/)
+  if (/^@every$/i.test(words[0]!)) return "is no expression; for a period leave out cron and write every, as { every: '90s' }"
+  if (words[0]!.startsWith('@')) return `is no word that exists; write ${WORDS}, or five fields 'minute hour day month weekday'`
+  const [, given, field] = /^(.*) is a invalid expression for (.*)$/.exec(found) ?? []
+  const known = field === undefined ? undefined : holds[field]
+  if (known !== undefined) return `has ${shown(given)} for its ${known[0]}: ${known[0]} must be ${known[1]}; write ${FORMS}`
+  // Each month has a first day: with it the rest can be read.
+  if (/impossible day/.test(found)) return neverMatches(monthsOf(parse(words.with(-3, '1').join(' '))))
+  const count = words[0] === '' ? 0 : words.length
+  if (count < 5 || count > 6) return `has ${count} field${count === 1 ? '' : 's'}; ${FIELDS}`
+  return `has a character that no field allows; ${FIELDS}, separated by blanks`
+}
+
+const monthsOf = ({ month }: ReturnType<typeof parse>): boolean[] => Array.from({ length: 13 }, (_, number) => month.includes(number))
+
+/** A leap year has all days that there are. */
+function neverMatches(months: readonly boolean[]): string {
+  const longest = Math.max(...months.flatMap((chosen, month) => chosen ? [daysInMonth(2000, month)] : []))
+  return `can never match: its months have no such day; write a day from 1 to ${longest}, or 'L' for the last one`
 }
 
 const ascending = (values: readonly number[]): number[] => [...new Set(values)].sort((a, b) => a - b)

@@ -77,10 +77,14 @@ describe('cron', () => {
   })
 
   it.each([
-    ['', /cron/], ['* * * *', /cannot be read/], ['* * * * * * *', /cannot be read.*; write five fields/], ['60 * * * *', /minute/], ['* 24 * * *', /hour/], ['0 0 0 * *', /day of month/], ['0 0 32 * *', /day of month/],
-    ['0 0 * 13 *', /month/], ['0 0 * * 8', /week day/], ['-1 * * * *', /cannot be read/], ['1,,2 * * * *', /cannot be read/], ['*/0 * * * *', /cannot be read/], ['@reboot', /cannot be read/], ['@every 1s', /cannot be read/], ['hello', /cannot be read/],
-    ['5* * * * *', /"5\*", which no field allows/], ['1-99999999 * * * *', /"999", which no field allows/], ['* * * * *\n', /cannot be read/], ['0 0 W * *', /cannot be read/], ['1#1 * * * *', /cannot be read/],
-    ['0 0 30 2 *', /impossible day/], ['0 0 31 4,6,9,11 *', /impossible day/], ['0 0 31W 2 *', /can never match/], ['0 0 L-30 2 *', /can never match/],
+    ['', /cron "" has 0 fields; write five fields/], ['* * * *', /has 4 fields/], ['* * * * * * *', /has 7 fields; write five fields/],
+    ['60 * * * *', /cron "60 \* \* \* \*" has "60" for its minute: minute must be 0 to 59; write '\*', a number, a range/], ['60 * * * * *', /second must be 0 to 59/],
+    ['* 24 * * *', /hour must be 0 to 23/], ['0 0 0 * *', /day of month must be 1 to 31/], ['0 0 32 * *', /day of month must be/],
+    ['0 0 * 13 *', /month must be 1 to 12 or JAN to DEC/], ['0 0 * * 8', /"8" for its weekday: weekday must be 0 to 7/], ['-1 * * * *', /minute must be/], ['1,,2 * * * *', /minute must be/], ['*/0 * * * *', /"\*\/0" for its minute/],
+    ['@reboot', /is no word that exists; write @yearly, @annually, @monthly, @weekly, @daily, @midnight or @hourly/], ['@every 1s', /leave out cron and write every, as \{ every: '90s' \}/], ['hello', /has 1 field;/],
+    ['5* * * * *', /"5\*", which no field allows/], ['1-99999999 * * * *', /"999", which no field allows/], ['* * * * *\n', /a character that no field allows/], ['0 0 W * *', /"W" for its day of month/], ['1#1 * * * *', /minute must be/],
+    ['0 0 30 2 *', /can never match: its months have no such day; write a day from 1 to 29/], ['0 0 31 4,6,9,11 *', /a day from 1 to 30/], ['0 0 0 31 apr mon', /a day from 1 to 30/],
+    ['0 0 31W 2 *', /can never match.* 1 to 29/], ['0 0 L-30 2 *', /can never match/],
     ['TZ=UTC 0 0 * * *', /sets a time zone; write it beside/], ['CRON_TZ=Europe/Berlin 0 0 * * *', /sets a time zone/], ['cron_tz = UTC * * * * *', /sets a time zone/],
     ['* '.repeat(1_000_000), /is too long/],
   ])('refuses %j', (cron, message) => {
