@@ -36,3 +36,6 @@ function isArray(value: object): boolean {
  */
 export const badSchedule = (field: string, value: unknown, problem: string): TroupeError =>
   new TroupeError('BAD_SCHEDULE', `schedule: ${field === '' ? '' : `${field} `}${shown(value)} ${problem}`, { data: { field } })
+
+/** Where there is no value to show: what is missing, and what to write. */
+export const noSchedule = (field: string, problem: string): TroupeError => new TroupeError('BAD_SCHEDULE', `schedule: ${problem}`, { data: { field } })

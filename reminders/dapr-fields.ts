@@ -10,7 +10,7 @@
  * Digits below a millisecond are legal there and rounded up. An empty text is the same as none.
  */
 import type { ReminderSchedule } from '../actors/actor-reminders.ts'
-import { badSchedule } from './bad-schedule.ts'
+import { badSchedule, noSchedule } from './bad-schedule.ts'
 import { zoneOf } from './calendar.ts'
 import { formatPeriod, LONGEST_MS, parsePeriod } from './duration-formats.ts'
 import { looksLikeInstant, parseInstant } from './instant-format.ts'
@@ -26,7 +26,8 @@ export function fromDaprFields(fields: { dueTime?: unknown; period?: unknown; tt
   const due = dueTime === undefined ? undefined : Math.max(now, momentOf(dueTime, 'dueTime', now))
   if (period === undefined) {
     if (due === undefined) {
-      throw badSchedule('dueTime', fields.dueTime, "and period are both absent: job must have either a due time or a schedule; write dueTime: '1s'")
+      throw noSchedule('dueTime', "the reminder has neither dueTime nor period: job must have either a due time or a schedule; "
+        + "write dueTime: '1s', period: '1m' or both, or Troupe's own form, schedule: { every: '1m' }")
     }
     if (ttl !== undefined) {
       throw badSchedule('ttl', ttl, "has no period: job must have a schedule to have a ttl; write period: '1m', or leave out ttl")

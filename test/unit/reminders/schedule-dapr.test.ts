@@ -40,7 +40,7 @@ describe('fromDaprFields', () => {
   })
 
   it.each([
-    [{}, /job must have either a due time or a schedule/], [{ dueTime: '', period: '', ttl: '5s' }, /either a due time or a schedule/], [{ dueTime: '1s', ttl: '5s' }, /job must have a schedule to have a ttl/],
+    [{}, /^schedule: the reminder has neither dueTime nor period: job must have either a due time or a schedule; write dueTime: '1s'.*schedule: \{ every: '1m' \}$/], [{ dueTime: '', period: '', ttl: '5s' }, /either a due time or a schedule/], [{ dueTime: '1s', ttl: '5s' }, /job must have a schedule to have a ttl/],
     [{ dueTime: 'R5/PT1S' }, /dueTime "R5\/PT1S" is no length of time/], [{ dueTime: 5 }, /dueTime 5 is no text/], [{ dueTime: '-1s' }, /negative/], [{ dueTime: '2026-02-30T00:00:00Z' }, /does not exist/], [{ dueTime: '10000-01-01T00:00:00Z' }, /9999/],
     [{ dueTime: 'P9000Y' }, /9999/], [{ dueTime: 'P8000Y' }, /9999/], [{ period: {} }, /period an object is no text/], [{ period: '0s' }, /shorter than a millisecond/], [{ period: 'R0/PT0S' }, /shorter than a millisecond/], [{ period: '100us' }, /shorter than a millisecond/],
     [{ period: '@daily' }, /is no length of time/], [{ period: 'R-1/PT1S' }, /is no length/], [{ period: '1s'.repeat(100_000) }, /too long/], [{ period: '1s', ttl: 'R2/PT5S' }, /ttl .* is no length/], [{ period: '1s', ttl: '2020-01-01T00:00:00Z' }, /expired already/],
