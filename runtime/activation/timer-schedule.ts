@@ -1,4 +1,5 @@
 /** Reads the schedule of a timer: strictly, by the rules and in the words of reminders (reminders/schedule-fields.ts). Pure. */
+import { TroupeError } from '../../core/errors.ts'
 import { badSchedule } from '../../reminders/bad-schedule.ts'
 import { DAY_MS } from '../../reminders/calendar.ts'
 import { readFields, readPeriod } from '../../reminders/schedule-fields.ts'
@@ -16,6 +17,17 @@ const kinds = { timer: ['first', 'every', 'times', 'keepAlive'] }
 
 /** @throws BAD_SCHEDULE naming the field, the value and the remedy */
 export function readTimerSchedule(given: unknown): ReadTimerSchedule {
+  try {
+    return read(given)
+  } catch (error) {
+    if (!TroupeError.is(error, 'BAD_SCHEDULE')) throw error
+    // The readers of fields speak of a reminder's schedule, and name the whole of this one again.
+    const message = error.message.replace(/^schedule: (?:timer )?/, 'timer: ').replace("is no field of 'timer'", 'is no field of its schedule')
+    throw new TroupeError('BAD_SCHEDULE', message, { data: error.data, cause: error })
+  }
+}
+
+function read(given: unknown): ReadTimerSchedule {
   const { first, every, times, keepAlive } = readFields(given, kinds, 'timer').fields
   if (first === undefined && every === undefined) throw badSchedule('timer', given, "has neither 'first' nor 'every'; write { every: '10s' } or { first: '10s' }")
   const everyMs = every === undefined ? undefined : lengthMs(every, 'every')
