@@ -171,6 +171,7 @@ export function methodOf(type: ActorType, name: string): Method {
  * @throws UNKNOWN_METHOD when there is no such method, or when `target` is a function that is not one: an arrow field, say
  */
 export function targetName(type: ActorType, target: unknown, what: string): string {
+  if (typeof target === 'function' && target === (type.actorClass.prototype as Record<string, unknown>).onReminder) throw new TroupeError('UNKNOWN_METHOD', leaveOut(type))
   const name = typeof target === 'string' ? target : typeof target === 'function' ? nameOfFunction(type, target) : undefined
   if (name === undefined) {
     throw new TroupeError('UNKNOWN_METHOD', `${what}: ${typeof target === 'function'
@@ -180,6 +181,9 @@ export function targetName(type: ActorType, target: unknown, what: string): stri
   targetOf(type, name)
   return name
 }
+
+/** What is said where the hook is named as if it were a method. */
+const leaveOut = (type: ActorType): string => `${type.name}: onReminder is a hook, no method: leave out \`method\`, then onReminder is called`
 
 function nameOfFunction(type: ActorType, target: unknown): string | undefined {
   for (const [name, method] of type.methods) if (method.run === target) return name
@@ -193,6 +197,13 @@ export function targetOf(type: ActorType, name: string): Method['run'] {
   if (inner !== undefined) return inner
   const method = type.methods.get(name)
   if (method !== undefined && !method.stream) return method.run
+  if (name === 'onReminder') throw new TroupeError('UNKNOWN_METHOD', leaveOut(type))
   const problem = method !== undefined ? `${name} is a stream and cannot be a target` : `has no method ${JSON.stringify(name.slice(0, 80))}`
-  throw new TroupeError('UNKNOWN_METHOD', `${type.name}: ${problem}; it has ${[...type.methods.keys(), ...type.inner.keys()].slice(0, 20).join(', ') || 'none'}`)
+  throw new TroupeError('UNKNOWN_METHOD', `${type.name}: ${problem}; it has ${targetsLike(type, name)}`)
+}
+
+/** The names to offer for one that is wrong: those with `_` to who wrote one, who is the actor itself, as nobody outside may. */
+function targetsLike(type: ActorType, name: string): string {
+  const outer = [...type.methods.values()].filter(({ stream }) => !stream).map(method => method.name)
+  return [...(name.startsWith('_') ? type.inner.keys() : []), ...outer].slice(0, 20).join(', ') || 'none'
 }
