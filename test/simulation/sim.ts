@@ -25,7 +25,7 @@ const number = (name: string, text: string | undefined, fallback: number): numbe
 }
 
 function report({ seed, hash, problems, plan, lines }: RunResult, shown: number, grep: string | undefined): void {
-  console.log(`\nseed ${seed} fails (trace ${hash}); run it again: npm run sim -- --seed ${seed}`)
+  console.log(`\nseed ${seed} fails (trace ${hash}); run it again: npm run sim -- --seed ${seed} --hosts ${hosts}${values.kinds === undefined ? '' : ` --kinds ${values.kinds}`}`)
   for (const { checker, problem } of problems.slice(0, 20)) console.log(`  ${checker}: ${problem}`)
   if (problems.length > 20) console.log(`  … and ${problems.length - 20} more`)
   console.log('faults:')
