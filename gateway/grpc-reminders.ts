@@ -9,6 +9,7 @@ import { TroupeError } from '../core/errors.ts'
 import { checkId, checkMember, checkType, type ActorKey } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { badSchedule } from '../reminders/bad-schedule.ts'
+import { readSchedule } from '../reminders/schedule.ts'
 import { jsonText } from './json-values.ts'
 import { daprReminder, type FailurePolicy } from './reminder-body.ts'
 import { daprFieldsOf } from './reminder-document.ts'
@@ -48,6 +49,8 @@ export async function registerReminder(request: RegisterRequest, { dispatcher, n
   const { name, data } = request
   const { dueTime, period, ttl, overwrite, failurePolicy } = request
   const schedule: ReminderSchedule = daprReminder({ dueTime, period, ttl, overwrite: overwrite !== false, policy: policyOf(failurePolicy) }, nowMs)
+  // Refused here, it has proved that no turn ran.
+  readSchedule(schedule, nowMs)
   const args = data.length === 0 ? [name, schedule] : [name, schedule, undefined, new Uint8Array(data)]
   await dispatcher.manage({ ...actor, operation: 'reminders.set', args, ...work })
   return {}

@@ -3,8 +3,10 @@
  * reminders and sends of a type. They answer in JSON, and in codec bytes to those who accept them.
  */
 import { managementOperations, type ManagementOperation } from '../actors/management.ts'
+import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import { checkMember, checkType } from '../core/ids.ts'
+import { readSchedule } from '../reminders/schedule.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { argumentsOf, CODEC_TYPE, JSON_TYPE, resultBody, saysCodec } from './call-body.ts'
 import type { HttpExchange } from './http-exchange.ts'
@@ -14,6 +16,7 @@ import { deletePage } from './reminder-pages.ts'
 
 export interface ManagementContext extends BodyLimits {
   readonly dispatcher: Dispatcher
+  readonly clock: Clock
 }
 
 const ACTOR = '/troupe/v1/actors/:type/:id'
@@ -44,7 +47,12 @@ function manage(context: ManagementContext, exchange: HttpExchange, params: Rout
     throw new TroupeError('NOT_FOUND', `there is no operation ${shown}; there are ${managementOperations.join(', ')}`)
   }
   checkNames(params)
-  takeBody(context, exchange, body => operate(context, exchange, params, operation, argumentsOf(body, saysCodec(exchange.request.headers['content-type']))))
+  takeBody(context, exchange, body => {
+    const args = argumentsOf(body, saysCodec(exchange.request.headers['content-type']))
+    // Refused here, it has proved that no turn ran.
+    if (operation === 'reminders.set') readSchedule(args[1], context.clock.wallMs())
+    operate(context, exchange, params, operation, args)
+  })
 }
 
 function operate({ dispatcher }: ManagementContext, exchange: HttpExchange, params: RouteParams, operation: ManagementOperation, args: readonly unknown[]): void {

@@ -9,7 +9,7 @@ import type { ReminderSchedule } from '../actors/actor-reminders.ts'
 import { TroupeError } from '../core/errors.ts'
 import { badSchedule, shown } from '../reminders/bad-schedule.ts'
 import { parsePeriod } from '../reminders/duration-formats.ts'
-import { fromDaprFields } from '../reminders/schedule.ts'
+import { fromDaprFields, readSchedule } from '../reminders/schedule.ts'
 
 /** The arguments of `reminders.set` after the name. */
 export type ReminderSetting = readonly [schedule: ReminderSchedule, method: string | undefined, ...args: unknown[]]
@@ -28,6 +28,8 @@ const ownFields: ReadonlySet<string> = new Set(['schedule', 'method', 'args', 'd
 export function readReminderBody(body: unknown, nowMs: number): ReminderSetting {
   if (!isObject(body)) throw new TroupeError('MALFORMED_BODY', 'failed deserializing HTTP body: a reminder is a JSON object, such as {"period":"1h"}')
   const schedule = has(body, 'schedule') ? ownSchedule(body) : daprSchedule(body, nowMs)
+  // The host reads it again, for good; but what is refused here has proved that no turn ran.
+  readSchedule(schedule, nowMs)
   return [schedule, ...target(body)]
 }
 
@@ -39,7 +41,6 @@ function ownSchedule(body: Fields): ReminderSchedule {
   }
   const unknown = Object.keys(body).filter(field => !ownFields.has(field))
   if (unknown.length > 0) throw badRequest(`unknown field ${unknown.map(field => JSON.stringify(field.slice(0, 60))).join(', ')}; there are ${[...ownFields].join(', ')}`)
-  // Read and refused by the host, which has the one reader of schedules.
   return body.schedule as ReminderSchedule
 }
 

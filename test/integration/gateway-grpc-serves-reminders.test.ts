@@ -143,6 +143,7 @@ test('errors have the codes and texts of the standard', async () => {
   for (const bad of [{ period: '' }, { period: 'soon' }, { period: '0' }, { dueTime: '2026-02-30T00:00:00Z' }, { failurePolicy: {} }, { failurePolicy: { constant: { interval: { seconds: 7200 } } } }, { failurePolicy: { constant: { interval: { seconds: -1 } } } }]) {
     const error = await register(bad)
     expect([bad, error.code, error.metadata.get('troupe-code')]).toEqual([bad, grpc.INVALID_ARGUMENT, ['BAD_SCHEDULE']])
+    expect(error.metadata.get('troupe-executed')).toEqual(['no'])
     expect(error.details).toMatch(/^error creating actor reminder: schedule: /)
   }
   const key = new Metadata()

@@ -95,7 +95,8 @@ test.each<[string, unknown, number, string]>([
 ])('%s is refused, and nothing is set', async (_what, body, status, code) => {
   const { ask } = await start()
   const refused = await ask(one('d', 'r'), put(body))
-  expect(refused).toMatchObject({ status, body: { code } })
+  // A schedule is read at the door: no turn ran.
+  expect(refused).toMatchObject({ status, body: { code, ...(code === 'BAD_SCHEDULE' ? { executed: 'no' } : {}) } })
   expect((await ask('/v1.0/actors/Clerk/d/reminders')).body).toEqual({ reminders: [] })
   expect((await ask('/v1.0/actors/Nobody/d/reminders')).status).toBe(403)
 })

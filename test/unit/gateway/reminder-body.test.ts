@@ -47,6 +47,8 @@ test.each<[string, unknown, string, RegExp]>([
   ['a method that is no name', { period: '1s', method: 5 }, 'BAD_REQUEST', /method: 5 is no name/],
   ['an unknown field beside schedule', { schedule: { in: '1s' }, methd: 'tick' }, 'BAD_REQUEST', /unknown field "methd"; there are schedule, method, args, data/],
   ['overwrite that is no boolean', { period: '1s', overwrite: 'no' }, 'BAD_SCHEDULE', /overwrite "no"/],
+  ['a schedule that is none', { schedule: { every: 'soon' } }, 'BAD_SCHEDULE', /every "soon"/],
+  ['a schedule of no kind', { schedule: 5 }, 'BAD_SCHEDULE', /5 is no schedule/],
   ['a due time that is none', { dueTime: 'soon' }, 'BAD_SCHEDULE', /dueTime "soon"/],
   ['a number for a duration', { period: 5 }, 'BAD_SCHEDULE', /period 5/],
   ['two spellings of a policy', { period: '1s', failurePolicy: { drop: {} }, failure_policy: { drop: {} } }, 'BAD_SCHEDULE', /given twice/],
