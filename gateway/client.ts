@@ -40,7 +40,10 @@ export { TroupeError, type ErrorCode, type Executed } from '../core/errors.ts'
 export type { ActorLocation, ClusterStatus, HostStatus, PageRequest, ReminderPage, SendPage } from '../runtime/dispatch/dispatcher.ts'
 
 export interface ClientOptions {
-  /** How long a call may take unless it says otherwise; by default what the host's `callTimeout` says (and 10 minutes here). */
+  /**
+   * How long a call may take unless it says otherwise; by default what the host's `callTimeout` says (and 10 minutes here).
+   * Of what is only read (status, pages) as well, where the default is 10 s.
+   */
   timeout?: Duration
   /** How long to wait for a connection before another URL is tried; 5 s by default. */
   connectTimeout?: Duration
@@ -68,9 +71,14 @@ export interface Client {
   locate(type: string, id: string): Promise<ActorLocation>
   /**
    * Reminders of a type, a page at a time: `page.cursor` is the `cursor` of the page before. What was changed in the last
-   * moment may be missing. Rejects with UNKNOWN_TYPE · BAD_REQUEST · STORE_UNAVAILABLE.
+   * moment may be missing. Rejects with UNKNOWN_TYPE · BAD_REQUEST · BAD_OPTION · STORE_UNAVAILABLE.
    */
   reminders(type: string, page?: PageRequest): Promise<ReminderPage>
+  /**
+   * Deletes the reminders of a type, dead letters included, a page at a time: until `cursor` is undefined. A failure may
+   * leave some of a page deleted; the same page again does the rest. Rejects as `reminders`.
+   */
+  deleteReminders(type: string, page?: Omit<PageRequest, 'dead'>): Promise<{ deleted: number; cursor: string | undefined }>
   /** Sends of a type's actors that are not delivered yet, a page at a time; `from` is the sender's id. Rejects as `reminders`. */
   sends(type: string, page?: PageRequest): Promise<SendPage>
   /** Closes all connections; calls in flight fail with CANCELLED. */
@@ -159,12 +167,10 @@ class HttpClient implements Client {
 
   #post(path: string, body: Uint8Array | undefined, what: string, { timeout, signal, idempotencyKey }: CallOptions): Promise<unknown> {
     const timeoutMs = timeoutOf(timeout) ?? this.#timeoutMs
-    const headers: Record<string, string> = { accept: CODEC_TYPE, 'content-length': String(body?.length ?? 0) }
+    const headers: Record<string, string> = { accept: CODEC_TYPE, 'content-length': String(body?.length ?? 0), ...timeoutHeader(timeoutMs) }
     if (body !== undefined) headers['content-type'] = CODEC_TYPE
-    if (timeoutMs !== undefined) headers['troupe-timeout'] = String(timeoutMs)
     if (idempotencyKey !== undefined) headers['idempotency-key'] = JSON.stringify(idempotencyKey)
-    const waitMs = timeoutMs === undefined ? MAX_WAIT_MS : timeoutMs + GRACE_MS
-    return this.#exchange({ verb: 'POST', path, headers, body }, what, waitMs, { timeoutMs, signal, resend: idempotencyKey !== undefined })
+    return this.#exchange({ verb: 'POST', path, headers, body }, what, waitFor(timeoutMs), { timeoutMs, signal, resend: idempotencyKey !== undefined })
   }
 
   async status(): Promise<ClusterStatus> {
@@ -185,17 +191,20 @@ class HttpClient implements Client {
     return await this.#page('sends', type, page) as SendPage
   }
 
-  #page(what: 'reminders' | 'sends', type: string, { dead, cursor, limit }: PageRequest): Promise<unknown> {
-    checkType(type)
-    const query = new URLSearchParams()
-    if (dead === true) query.set('dead', 'true')
-    if (cursor !== undefined) query.set('cursor', cursor)
-    if (limit !== undefined) query.set('limit', String(limit))
-    return this.#get(`/troupe/v1/${what}/${encodeURIComponent(type)}?${query}`, `${what} of ${type}`, CODEC_TYPE)
+  async deleteReminders(type: string, page: Omit<PageRequest, 'dead'> = {}): Promise<{ deleted: number; cursor: string | undefined }> {
+    checkOptions('deleteReminders', page, { cursor: 'text', limit: 'count' })
+    const headers = { accept: CODEC_TYPE, ...timeoutHeader(this.#timeoutMs) }
+    const outgoing = { verb: 'DELETE', path: pagePath('reminders', type, page), headers, body: undefined } as const
+    return await this.#exchange(outgoing, `deletion of the reminders of ${type}`, waitFor(this.#timeoutMs), {}) as { deleted: number; cursor: string | undefined }
+  }
+
+  #page(what: 'reminders' | 'sends', type: string, page: PageRequest): Promise<unknown> {
+    checkOptions(what, page, { dead: 'flag', cursor: 'text', limit: 'count' })
+    return this.#get(pagePath(what, type, page), `${what} of ${type}`, CODEC_TYPE)
   }
 
   #get(path: string, what: string, accept = JSON_TYPE): Promise<unknown> {
-    return this.#exchange({ verb: 'GET', path, headers: { accept }, body: undefined }, what, GET_WAIT_MS, {})
+    return this.#exchange({ verb: 'GET', path, headers: { accept }, body: undefined }, what, this.#timeoutMs ?? GET_WAIT_MS, {})
   }
 
   async #exchange(outgoing: Outgoing, what: string, waitMs: number, options: ExchangeOptions): Promise<unknown> {
@@ -228,6 +237,21 @@ class HttpClient implements Client {
     this.#sender.close()
   }
 }
+
+/** @throws BAD_REQUEST */
+function pagePath(what: string, type: string, { dead, cursor, limit }: PageRequest): string {
+  checkType(type)
+  const query = new URLSearchParams()
+  if (dead === true) query.set('dead', 'true')
+  if (cursor !== undefined) query.set('cursor', cursor)
+  if (limit !== undefined) query.set('limit', String(limit))
+  return `/troupe/v1/${what}/${encodeURIComponent(type)}?${query}`
+}
+
+/** The host's own CALL_TIMEOUT gets the time to arrive. */
+const waitFor = (timeoutMs: number | undefined): number => timeoutMs === undefined ? MAX_WAIT_MS : timeoutMs + GRACE_MS
+
+const timeoutHeader = (timeoutMs: number | undefined): Record<string, string> => timeoutMs === undefined ? {} : { 'troupe-timeout': String(timeoutMs) }
 
 const actorPath = (type: string, id: string): string => `${encodeURIComponent(type)}/${encodeURIComponent(id)}`
 

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
 
-export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock'
+export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag'
 
 export type OptionKinds = Readonly<Record<string, OptionKind>>
 
@@ -29,6 +29,7 @@ function problemOf(kind: OptionKind, value: unknown): string | undefined {
         ? undefined : `${String(value)} is no port; give a whole number from 0 (any free one) to 65535`
     case 'count': return Number.isSafeInteger(value) && (value as number) > 0 ? undefined : `${String(value)} is no positive whole number`
     case 'text': return typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'
+    case 'flag': return typeof value === 'boolean' ? undefined : 'must be true or false'
     case 'clock': return typeof (value as Partial<Clock> | null)?.after === 'function' ? undefined : 'must be a Clock'
     case 'duration': return durationProblem(value)
   }

@@ -12,7 +12,7 @@ import { TroupeError } from '../core/errors.ts'
 import type { CallGuard } from './client-guard.ts'
 
 export interface Outgoing {
-  readonly verb: 'GET' | 'POST'
+  readonly verb: 'GET' | 'POST' | 'DELETE'
   readonly path: string
   readonly headers: Record<string, string>
   readonly body: Uint8Array | undefined

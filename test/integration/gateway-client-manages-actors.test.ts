@@ -90,6 +90,44 @@ test('types are read page by page', async () => {
   expect(await failure(client.reminders('Account', { limit: 5000 }))).toMatchObject({ code: 'BAD_REQUEST' })
 })
 
+test('of a page, what does not exist is refused by name, and nothing is sent', async () => {
+  const { url, dispatcher } = await serve()
+  const client = open(url)
+  for (const what of ['reminders', 'sends'] as const) {
+    expect(await failure(client[what]('Account', { deed: true } as never))).toMatchObject({
+      code: 'BAD_OPTION', executed: 'no', message: `${what}: deed: unknown option; there are dead, cursor, limit`,
+    })
+    expect(await failure(client[what]('Account', { dead: 'yes', limit: 0 } as never))).toMatchObject({ message: expect.stringMatching(/dead: must be true or false · limit: 0/) as string })
+  }
+  // Of all, not of dead letters alone: who thinks otherwise must not lose them.
+  expect(await failure(client.deleteReminders('Account', { dead: true } as never))).toMatchObject({
+    code: 'BAD_OPTION', message: 'deleteReminders: dead: unknown option; there are cursor, limit',
+  })
+  expect(dispatcher.pages).toEqual([])
+  expect(dispatcher.managed).toEqual([])
+})
+
+test('the reminders of a type are deleted page by page', async () => {
+  const { url, dispatcher } = await serve()
+  dispatcher.reminders = ['a', 'b', 'c'].map(id => (
+    { id, name: 'r', schedule: { every: 1000 }, method: undefined, args: [], due: new Date(5), count: 0, failures: 0, dead: undefined }))
+  dispatcher.operations['reminders.delete'] = ({ id }) => id !== 'b'
+  const client = connect(url, { timeout: 800 })
+  onTestFinished(() => client.close())
+  const first = await client.deleteReminders('Account', { limit: 2 })
+  expect(first).toEqual({ deleted: 1, cursor: '2' })
+  expect(await client.deleteReminders('Account', { limit: 2, cursor: first.cursor })).toEqual({ deleted: 1, cursor: undefined })
+  expect(dispatcher.managed.map(({ id, timeoutMs }) => [id, timeoutMs])).toEqual([['a', 800], ['b', 800], ['c', 800]])
+  expect(await failure(client.deleteReminders('Nobody'))).toMatchObject({ code: 'UNKNOWN_TYPE' })
+})
+
+test('a schedule that is none is refused before any turn', async () => {
+  const { url, dispatcher } = await serve()
+  dispatcher.operations['reminders.set'] = () => undefined
+  expect(await failure(open(url).actor('Account', 'a').manage.reminders.set('r', { every: 'soon' }))).toMatchObject({ code: 'BAD_SCHEDULE', executed: 'no' })
+  expect(dispatcher.managed).toEqual([])
+})
+
 test('a key arrives as it is, whatever visible ASCII it holds; others are refused', async () => {
   const { url, dispatcher } = await serve({ deposit: () => 1 })
   const ref = open(url).actor<Account>('Account', 'a')
