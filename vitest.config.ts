@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   resolve: {
     alias: {
+      'troupe/testing': new URL('./runtime/testing/testing.ts', import.meta.url).pathname,
       'troupe/client': new URL('./gateway/client.ts', import.meta.url).pathname,
       troupe: new URL('./index.ts', import.meta.url).pathname,
     },

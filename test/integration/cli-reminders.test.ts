@@ -12,8 +12,12 @@ export class Clerk extends Actor {
   explode() { if (this.broken) throw new Error('it\\n exploded'); this.seen.push('repaired') }
   repair() { this.broken = false }
   read() { return this.seen }
+  slow() { return new Promise(resolve => { setTimeout(resolve, 60_000).unref() }) }
   add(n: number) { this.seen.push(n); return this.seen.length }
   order(id: string) { this.ctx.send(Clerk, id, { retry: { attempts: 1 } }).explode() }
+}
+export class Temp extends Actor {
+  onReminder() {}
 }
 `
 
@@ -86,9 +90,45 @@ describe('troupe reminders', () => {
     expect(all).toMatch(/^c +bang .* dead +0 +1$/m)
     expect(all).toMatch(/^d +later /m)
     await ok('call', 'Clerk/c', 'repair')
-    expect(await ok('reminders', 'Clerk/c', '--retry', 'bang')).toMatch(/^reminder bang of Clerk\/c is (due \S+|tried again)\n$/)
+    expect(await ok('reminders', 'Clerk/c', '--retry', 'bang')).toBe('reminder bang of Clerk/c is tried again\n')
     await untilShown(/repaired/, 'call', 'Clerk/c', 'read')
     expect(await troupe('reminders', 'Clerk/c', '--retry', 'bang')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^troupe: REMINDER_NOT_FOUND: /) as string })
+  })
+
+  it('sets all that a schedule has, and overwrites nothing when told so', async () => {
+    const all = ['--every', '1h', '--first', '2099-01-01T00:00:00Z', '--times', '5', '--until', '2099-01-02T00:00:00Z', '--missed', 'skip', '--attempts', '2', '--backoff', '250']
+    expect(await ok('reminders', 'Clerk/f', '--set', 'r', ...all)).toBe('reminder r of Clerk/f is due 2099-01-01T00:00:00Z\n')
+    expect(JSON.parse(await ok('reminders', 'Clerk/f', '--json'))).toMatchObject({ schedule: {
+      every: 3_600_000, first: '2099-01-01T00:00:00.000Z', times: 5, until: '2099-01-02T00:00:00.000Z', missed: 'skip', retry: { attempts: 2, backoff: 250 },
+    } })
+    expect(await troupe('reminders', 'Clerk/f', '--set', 'r', '--in', '1h', '--no-overwrite')).toMatchObject({
+      code: 1, stdout: '', stderr: expect.stringMatching(/^troupe: REMINDER_EXISTS: .*\n$/) as string,
+    })
+    expect(await ok('reminders', 'Clerk/f', '--set', 'other', '--at', '2099-01-01T00:00:00Z', '--no-overwrite', '--timeout', '20s')).toMatch(/is due 2099/)
+  })
+
+  it('of a reminder that goes on, the dead occurrence is tried again', async () => {
+    expect((await setOver('g', 'each', { schedule: { every: '365d', first: 1, retry: { attempts: 1 } }, method: 'explode' })).status).toBe(204)
+    await untilShown(/exploded/, 'reminders', 'Clerk/g', '--dead')
+    expect(await ok('reminders', 'Clerk/g', '--retry', 'each'))
+      .toMatch(/^reminder each of Clerk\/g: its dead occurrence is tried again; the reminder itself is due \d{4}-\S+Z\n$/)
+  })
+
+  it('deletes those of a whole type', async () => {
+    for (const id of ['h', 'i']) await ok('reminders', `Temp/${id}`, '--set', 'r', '--in', '1h')
+    await untilShown(/^i +r .*\n(.*\n)*h +r |^h +r .*\n(.*\n)*i +r /m, 'reminders', 'Temp')
+    expect(await ok('reminders', 'Temp', '--delete-all')).toBe('2 reminders of Temp deleted\n')
+    expect(await ok('reminders', 'Temp', '--delete-all')).toBe('0 reminders of Temp deleted\n')
+    for (const id of ['h', 'i']) expect(await ok('reminders', `Temp/${id}`, '--json')).toBe('')
+  })
+
+  it('waits as long as it is told', async () => {
+    const busy = fetch(`${host.http}/v1.0/actors/Clerk/busy/method/slow`, { method: 'POST', headers: { 'troupe-timeout': '3000' }, signal: AbortSignal.timeout(10_000) })
+    await untilShown(/busy|Clerk/, 'status')
+    for (const command of ['reminders', 'sends']) {
+      expect(await troupe(command, 'Clerk/busy', '--timeout', '200ms')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^troupe: CALL_TIMEOUT: /) as string })
+    }
+    await busy
   })
 
   it('says what the host refuses', async () => {
@@ -108,7 +148,7 @@ describe('troupe sends', () => {
     const dead = await untilShown(/exploded/, 'sends', 'Clerk', '--dead')
     expect(dead).toMatch(/^FROM +NUMBER +TO +METHOD +FAILED +ERROR\n/)
     expect(dead).toMatch(/^sender +1 +Clerk\/target +explode +\d{4}-\S+Z +.*it exploded/m)
-    expect(await ok('sends', 'Clerk/sender')).toMatch(/^NUMBER +TO +METHOD +STATE\n1 +Clerk\/target +explode +dead\n$/)
+    expect(await ok('sends', 'Clerk/sender')).toMatch(/^NUMBER +TO +METHOD +STATE +FAILURES +LAST ERROR\n1 +Clerk\/target +explode +dead +1 +METHOD_FAILED: it exploded\n$/)
     expect(JSON.parse(await ok('sends', 'Clerk/sender', '--json'))).toMatchObject({ from: 'sender', number: 1, type: 'Clerk', id: 'target', method: 'explode' })
     expect(await ok('sends', 'Clerk/sender', '--retry', '1')).toBe('send 1 of Clerk/sender is sent again\n')
     await untilShown(/^2 .*exploded/m, 'sends', 'Clerk/sender', '--dead')
