@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { connect } from '../gateway/client.ts'
 import { jsonText } from '../gateway/json-values.ts'
 import { reportCallFailure } from './failure.ts'
-import { flag, readDuration, readIdempotencyKey, toFlag } from './flags.ts'
+import { flag, readIdempotencyKey, timeoutFlag, toFlag } from './flags.ts'
 import { readActorKey, readArgument } from './words.ts'
 
 interface CallFlags {
@@ -34,7 +34,7 @@ export function addCallCommand(program: Command): void {
     .action((actor: string, method: string, args: string[], flags: CallFlags) => call(actor, method, args, flags))
   const options = [
     toFlag(),
-    flag('--timeout <duration>', "how long to wait (default: the host's call timeout)").argParser(readDuration),
+    timeoutFlag(),
     flag('--idempotency-key <key>', 'the call takes effect once: a repeat with the same key gets the stored reply').argParser(readIdempotencyKey),
   ]
   for (const option of options) command.addOption(option)

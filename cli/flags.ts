@@ -94,6 +94,9 @@ export const shardBitsFlag = (): Option =>
 export const toFlag = (): Option =>
   flag('--to <url>', 'HTTP address of any host').default('http://127.0.0.1:3500').argParser(readHttpUrl)
 
+export const timeoutFlag = (): Option =>
+  flag('--timeout <duration>', "how long to wait (default: the host's call timeout)").argParser(readDuration)
+
 /** The level and shape of log lines; lines for people when the output is a terminal. */
 export const logFlags = (): Option[] => [
   flag('--log-level <level>', 'least level that is logged').choices(logLevels).default('info'),

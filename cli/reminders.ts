@@ -1,31 +1,23 @@
 /** `troupe reminders`: those of an actor or of a whole type, dead letters, and what can be done to one. */
-import type { Command } from 'commander'
-import type { ReminderInfo, ReminderSchedule } from '../actors/actor-reminders.ts'
+import { Option, type Command } from 'commander'
+import type { ReminderInfo } from '../actors/actor-reminders.ts'
 import { TroupeError } from '../core/errors.ts'
 import { showKey, type ActorKey } from '../core/ids.ts'
 import type { Client } from '../gateway/client.ts'
 import { jsonText } from '../gateway/json-values.ts'
-import { readSchedule } from '../reminders/schedule.ts'
-import { flag, toFlag } from './flags.ts'
+import { flag, readNumber, timeoutFlag, toFlag } from './flags.ts'
+import { readSetting, type ReminderSetting, type SettingFlags } from './reminder-setting.ts'
 import { errorText, instantText, scheduleText } from './schedule-text.ts'
-import { needsActor, oneAction, PAGE, pagesOf, print, printPages, withClient } from './stored-work.ts'
+import { needsActor, oneAction, PAGE, pagesOf, print, printPages, withClient, type ClientFlags } from './stored-work.ts'
 import type { Row } from './table.ts'
-import { readArgument, readTarget } from './words.ts'
+import { readTarget } from './words.ts'
 
-export interface ReminderFlags {
-  readonly to: string
+interface ReminderFlags extends ClientFlags, SettingFlags {
   readonly json?: boolean
   readonly dead?: boolean
   readonly retry?: string
   readonly delete?: string
-  readonly set?: string
-  readonly cron?: string
-  readonly every?: string
-  readonly at?: string
-  readonly in?: string
-  readonly tz?: string
-  readonly method?: string
-  readonly data?: string
+  readonly deleteAll?: true
 }
 
 type Listed = ReminderInfo & { readonly id: string }
@@ -37,7 +29,9 @@ Examples:
   troupe reminders Account/alice --retry interest   a dead letter, again
   troupe reminders Account/alice --set interest --cron '0 3 1 * *' --tz Europe/Berlin --method payInterest
   troupe reminders Account/alice --set ping --every 90s --data '{"n":1}'     calls onReminder('ping', {"n":1}, occurrence)
-  troupe reminders Account/alice --delete ping`
+  troupe reminders Account/alice --set welcome --every P1D --first '2026-03-01T09:00:00Z' --times 7 --missed skip --attempts 1
+  troupe reminders Account/alice --delete ping
+  troupe reminders Account --delete-all             those of all its actors; asks nothing`
 
 export function addRemindersCommand(program: Command): void {
   const command = program.command('reminders')
@@ -47,15 +41,25 @@ export function addRemindersCommand(program: Command): void {
     .action((target: string, flags: ReminderFlags) => reminders(target, flags))
   const options = [
     toFlag(),
+    timeoutFlag(),
     flag('--dead', 'only dead letters: reminders whose last try failed'),
-    flag('--retry <name>', 'make a dead letter due at once'),
+    flag('--retry <name>', 'run a dead letter, or the dead occurrence of a reminder that goes on, again at once'),
     flag('--delete <name>', 'delete a reminder'),
+    // No environment variable: what asks nothing is not done because of something set elsewhere.
+    new Option('--delete-all', 'delete all reminders of the type, dead letters included; asks nothing'),
     flag('--set <name>', 'set or replace a reminder, with --cron, --every, --at or --in'),
     flag('--cron <expression>', 'five fields, or six with seconds first'),
     flag('--every <period>', "'90s', 'PT1H', 'P1M', or milliseconds"),
     flag('--at <instant>', "once, such as '2026-03-01T09:00:00+01:00'"),
     flag('--in <period>', 'once, so long from now'),
     flag('--tz <zone>', 'time zone of --cron and --every (default: UTC)'),
+    flag('--first <when>', 'with --every: the first run, an instant or so long from now (default: one period from now)'),
+    flag('--times <count>', 'with --every and --cron: runs in all (default: no limit)').argParser(readNumber(1, Number.MAX_SAFE_INTEGER, true)),
+    flag('--until <when>', 'with --every and --cron: no run after it, an instant or so long from now'),
+    flag('--missed <policy>', 'runs that nobody was up for: once, each, or not at all (default: once)').choices(['once', 'all', 'skip']),
+    flag('--attempts <count>', 'runs of an occurrence until it is a dead letter (default: 4)').argParser(readNumber(1, 1_000_000, true)),
+    flag('--backoff <period>', 'wait before the second attempt, doubled after each (default: 1s)'),
+    flag('--no-overwrite', 'refuse when there is one of that name'),
     flag('--method <name>', 'what is called (default: the hook onReminder)'),
     flag('--data <json>', 'what the handler gets'),
     flag('--json', 'print a JSON value a line'),
@@ -65,45 +69,38 @@ export function addRemindersCommand(program: Command): void {
 
 async function reminders(target: string, flags: ReminderFlags): Promise<void> {
   const { type, id } = readTarget(target)
-  const action = oneAction({ set: flags.set, delete: flags.delete, retry: flags.retry }, flags.dead)
+  const action = oneAction({ set: flags.set, delete: flags.delete, retry: flags.retry, deleteAll: flags.deleteAll }, flags.dead)
   const setting = readSetting(flags)
-  if (action === undefined) return withClient(flags.to, client => list(client, type, id, flags))
+  if (action === undefined) return withClient(flags, client => list(client, type, id, flags))
+  if (action === 'deleteAll') {
+    if (id !== undefined) throw new TroupeError('BAD_OPTION', `--delete-all is about a type and ${JSON.stringify(target)} is an actor; write ${type}, or --delete NAME for one reminder`)
+    return withClient(flags, client => deleteAll(client, type))
+  }
   if (id === undefined) needsActor(action, target)
-  await withClient(flags.to, client => act(client, { type, id }, action, flags, setting))
+  await withClient(flags, client => act(client, { type, id }, action, flags, setting))
 }
 
-const schedules = ['cron', 'every', 'at', 'in'] as const
-
-/** What `--set` sets, read before anything is sent. @throws BAD_OPTION */
-export function readSetting(flags: ReminderFlags): readonly [ReminderSchedule, method: string | undefined, ...args: unknown[]] | undefined {
-  const given = schedules.filter(name => flags[name] !== undefined)
-  if (flags.set === undefined) {
-    const stray = [...schedules, 'tz', 'method', 'data'].find(name => flags[name as keyof ReminderFlags] !== undefined)
-    if (stray !== undefined) throw new TroupeError('BAD_OPTION', `--${stray} belongs to --set NAME, which is missing`)
-    return undefined
-  }
-  const [when] = given
-  if (when === undefined) throw new TroupeError('BAD_OPTION', `--set ${flags.set}: when is it due? Give --cron, --every, --at or --in`)
-  if (given.length > 1) throw new TroupeError('BAD_OPTION', `${given.map(name => `--${name}`).join(' and ')} cannot be used together; give one`)
-  const text = flags[when]!
-  const length = (when === 'every' || when === 'in') && /^\d+$/.test(text) ? Number(text) : text
-  const schedule = { [when]: length, ...(flags.tz === undefined ? {} : { tz: flags.tz }) } as ReminderSchedule
-  checkSchedule(schedule)
-  return [schedule, flags.method, ...(flags.data === undefined ? [] : [readArgument(flags.data)])]
-}
-
-/** A schedule that is none is a wrong command line, whatever the host would call it. @throws BAD_OPTION */
-function checkSchedule(schedule: ReminderSchedule): void {
+/** Says how many are gone even when it fails on the way. */
+async function deleteAll(client: Client, type: string): Promise<void> {
+  let deleted = 0
   try {
-    readSchedule(schedule, Date.now())
+    let cursor: string | undefined
+    do {
+      const page = await client.deleteReminders(type, { limit: PAGE, cursor })
+      deleted += page.deleted
+      ;({ cursor } = page)
+    } while (cursor !== undefined)
   } catch (error) {
-    if (!TroupeError.is(error, 'BAD_SCHEDULE')) throw error
-    throw new TroupeError('BAD_OPTION', error.message, { cause: error })
+    if (deleted > 0) print(`${reminderCount(deleted)} of ${type} deleted before it failed`)
+    throw error
   }
+  print(`${reminderCount(deleted)} of ${type} deleted`)
 }
+
+const reminderCount = (count: number): string => `${count} reminder${count === 1 ? '' : 's'}`
 
 async function act(
-  client: Client, actor: ActorKey, action: 'set' | 'delete' | 'retry', flags: ReminderFlags, setting: ReturnType<typeof readSetting>,
+  client: Client, actor: ActorKey, action: 'set' | 'delete' | 'retry', flags: ReminderFlags, setting: ReminderSetting | undefined,
 ): Promise<void> {
   const { reminders } = client.actor(actor.type, actor.id).manage
   const name = flags[action]!
@@ -117,7 +114,10 @@ async function act(
   const info = await reminders.get(name)
   if (flags.json === true) return info === undefined ? undefined : print(jsonText({ id: actor.id, ...info }))
   // It may have run and be gone by now.
-  print(info?.due === undefined ? `${what} is ${action === 'set' ? 'set' : 'tried again'}` : `${what} is due ${instantText(info.due)}`)
+  if (action === 'set') return print(info?.due === undefined ? `${what} is set` : `${what} is due ${instantText(info.due)}`)
+  // What is dead of a reminder that goes on is a row of its own, and due once.
+  const goesOn = info?.due !== undefined && !('at' in info.schedule)
+  print(goesOn ? `${what}: its dead occurrence is tried again; the reminder itself is due ${instantText(info.due)}` : `${what} is tried again`)
 }
 
 async function list(client: Client, type: string, id: string | undefined, { dead = false, json = false }: ReminderFlags): Promise<void> {

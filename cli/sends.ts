@@ -3,14 +3,13 @@ import type { Command } from 'commander'
 import type { SendInfo } from '../actors/management.ts'
 import { showKey, type ActorKey } from '../core/ids.ts'
 import type { Client } from '../gateway/client.ts'
-import { flag, readNumber, toFlag } from './flags.ts'
+import { flag, readNumber, timeoutFlag, toFlag } from './flags.ts'
 import { errorText, instantText } from './schedule-text.ts'
-import { needsActor, oneAction, PAGE, pagesOf, print, printPages, withClient } from './stored-work.ts'
+import { needsActor, oneAction, PAGE, pagesOf, print, printPages, withClient, type ClientFlags } from './stored-work.ts'
 import type { Row } from './table.ts'
 import { readTarget } from './words.ts'
 
-interface SendFlags {
-  readonly to: string
+interface SendFlags extends ClientFlags {
   readonly json?: boolean
   readonly dead?: boolean
   readonly retry?: number
@@ -35,6 +34,7 @@ export function addSendsCommand(program: Command): void {
   const number = readNumber(1, Number.MAX_SAFE_INTEGER, true)
   const options = [
     toFlag(),
+    timeoutFlag(),
     flag('--dead', 'only dead letters: sends whose last delivery failed'),
     flag('--retry <number>', 'send a dead letter again').argParser(number),
     flag('--delete <number>', 'drop a dead letter').argParser(number),
@@ -46,9 +46,9 @@ export function addSendsCommand(program: Command): void {
 async function sends(target: string, flags: SendFlags): Promise<void> {
   const { type, id } = readTarget(target)
   const action = oneAction({ retry: flags.retry, delete: flags.delete }, flags.dead)
-  if (action === undefined) return withClient(flags.to, client => list(client, type, id, flags))
+  if (action === undefined) return withClient(flags, client => list(client, type, id, flags))
   if (id === undefined) needsActor(action, target)
-  await withClient(flags.to, client => act(client, { type, id }, action, flags[action]!))
+  await withClient(flags, client => act(client, { type, id }, action, flags[action]!))
 }
 
 async function act(client: Client, actor: ActorKey, action: 'retry' | 'delete', number: number): Promise<void> {

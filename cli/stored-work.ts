@@ -11,6 +11,12 @@ import { PagedTable, type Row } from './table.ts'
 /** Entries asked for at a time: each may hold arguments of 256 KiB. */
 export const PAGE = 200
 
+export interface ClientFlags {
+  readonly to: string
+  /** Of each request. */
+  readonly timeout?: number
+}
+
 /** Pages from `read`, until one has no cursor. */
 export async function* pagesOf<Entry, Cursor>(
   read: (cursor: Cursor | undefined) => Promise<{ entries: readonly Entry[]; cursor: Cursor | undefined }>,
@@ -34,8 +40,8 @@ export async function printPages<Entry>(
 }
 
 /** Runs `work` with a client; a failure is one line on standard error that says what it proves. */
-export async function withClient(url: string, work: (client: Client) => Promise<void>): Promise<void> {
-  const client = connect(url)
+export async function withClient({ to, timeout }: ClientFlags, work: (client: Client) => Promise<void>): Promise<void> {
+  const client = connect(to, timeout === undefined ? {} : { timeout })
   try {
     await work(client)
   } catch (error) {
@@ -46,10 +52,10 @@ export async function withClient(url: string, work: (client: Client) => Promise<
 }
 
 /** The one action among `actions` that was asked for, or undefined. @throws BAD_OPTION when there are several, or `--dead` stands beside one */
-export function oneAction<Name extends string>(actions: Readonly<Record<Name, string | number | undefined>>, dead = false): Name | undefined {
+export function oneAction<Name extends string>(actions: Readonly<Record<Name, string | number | true | undefined>>, dead = false): Name | undefined {
   const asked = (Object.keys(actions) as Name[]).filter(name => actions[name] !== undefined)
-  if (asked.length > 1) throw new TroupeError('BAD_OPTION', `${asked.map(name => `--${name}`).join(' and ')} cannot be used together; give one`)
-  if (dead && asked.length > 0) throw new TroupeError('BAD_OPTION', `--dead is for lists; leave it out beside --${asked[0]}`)
+  if (asked.length > 1) throw new TroupeError('BAD_OPTION', `${asked.map(flagName).join(' and ')} cannot be used together; give one`)
+  if (dead && asked.length > 0) throw new TroupeError('BAD_OPTION', `--dead is for lists; leave it out beside ${flagName(asked[0]!)}`)
   return asked[0]
 }
 
@@ -57,5 +63,8 @@ export function oneAction<Name extends string>(actions: Readonly<Record<Name, st
 export function needsActor(action: string, target: string): never {
   throw new TroupeError('BAD_OPTION', `--${action} is about one actor and ${JSON.stringify(target)} is a type; write TYPE/ID, such as Account/alice`)
 }
+
+/** `deleteAll` is `--delete-all`. */
+export const flagName = (option: string): string => `--${option.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
 
 export const print = (lines: string): void => { process.stdout.write(`${lines}\n`) }

@@ -108,7 +108,7 @@ describe('troupe reminders', () => {
   })
 
   it('of a reminder that goes on, the dead occurrence is tried again', async () => {
-    expect((await setOver('g', 'each', { schedule: { every: '365d', first: 1, retry: { attempts: 1 } }, method: 'explode' })).status).toBe(204)
+    expect((await setOver('g', 'each', { schedule: { every: 'P365D', first: 1, retry: { attempts: 1 } }, method: 'explode' })).status).toBe(204)
     await untilShown(/exploded/, 'reminders', 'Clerk/g', '--dead')
     expect(await ok('reminders', 'Clerk/g', '--retry', 'each'))
       .toMatch(/^reminder each of Clerk\/g: its dead occurrence is tried again; the reminder itself is due \d{4}-\S+Z\n$/)
@@ -124,7 +124,8 @@ describe('troupe reminders', () => {
 
   it('waits as long as it is told', async () => {
     const busy = fetch(`${host.http}/v1.0/actors/Clerk/busy/method/slow`, { method: 'POST', headers: { 'troupe-timeout': '3000' }, signal: AbortSignal.timeout(10_000) })
-    await untilShown(/busy|Clerk/, 'status')
+    // Answered after the call has come in.
+    await ok('status')
     for (const command of ['reminders', 'sends']) {
       expect(await troupe(command, 'Clerk/busy', '--timeout', '200ms')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^troupe: CALL_TIMEOUT: /) as string })
     }
@@ -153,7 +154,7 @@ describe('troupe sends', () => {
     expect(await ok('sends', 'Clerk/sender', '--retry', '1')).toBe('send 1 of Clerk/sender is sent again\n')
     await untilShown(/^2 .*exploded/m, 'sends', 'Clerk/sender', '--dead')
     expect(await ok('sends', 'Clerk/sender', '--delete', '2')).toBe('send 2 of Clerk/sender is dropped\n')
-    expect(await ok('sends', 'Clerk/sender')).toBe('NUMBER  TO  METHOD  STATE\n')
+    expect(await ok('sends', 'Clerk/sender')).toMatch(/^NUMBER  TO  METHOD  STATE .*\n$/)
     expect(await troupe('sends', 'Clerk/sender', '--delete', '2')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^troupe: NOT_FOUND: .* 2/) as string })
   })
 

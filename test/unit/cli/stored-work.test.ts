@@ -1,41 +1,57 @@
 // Flags of `troupe reminders` and `troupe sends`, read; lists in pages; and how schedules look in a table.
 import { describe, expect, it } from 'vitest'
-import { readSetting, type ReminderFlags } from '../../../cli/reminders.ts'
+import { readSetting, type SettingFlags } from '../../../cli/reminder-setting.ts'
 import { errorText, instantText, scheduleText } from '../../../cli/schedule-text.ts'
-import { needsActor, oneAction, pagesOf } from '../../../cli/stored-work.ts'
+import { flagName, needsActor, oneAction, pagesOf } from '../../../cli/stored-work.ts'
 import { PagedTable } from '../../../cli/table.ts'
 import { readTarget } from '../../../cli/words.ts'
 import { readSchedule, showSchedule } from '../../../reminders/schedule.ts'
 
-const setting = (flags: Partial<ReminderFlags>) => readSetting({ to: 'http://x', ...flags })
+const setting = (flags: SettingFlags) => readSetting(flags)
 const refused = (message: RegExp) => expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringMatching(message) as string }) as Error
 
 describe('a setting', () => {
-  it.each<[Partial<ReminderFlags>, unknown[]]>([
+  it.each<[SettingFlags, unknown[]]>([
     [{ cron: '0 3 1 * *', tz: 'Europe/Berlin', method: 'payInterest' }, [{ cron: '0 3 1 * *', tz: 'Europe/Berlin' }, 'payInterest']],
     [{ every: '90s', data: '{"n":1}' }, [{ every: '90s' }, undefined, { n: 1 }]],
     [{ every: '1500', data: 'word' }, [{ every: 1500 }, undefined, 'word']],
     [{ every: 'P1M', tz: 'Asia/Tokyo', method: 'tick', data: '5' }, [{ every: 'P1M', tz: 'Asia/Tokyo' }, 'tick', 5]],
     [{ at: '2099-03-01T09:00:00+01:00' }, [{ at: '2099-03-01T09:00:00+01:00' }, undefined]],
     [{ in: 'PT5M' }, [{ in: 'PT5M' }, undefined]],
+    [{ every: '90s', first: '5000', times: 7, until: 'P1D', missed: 'all' }, [{ every: '90s', first: 5000, times: 7, until: 'P1D', missed: 'all' }, undefined]],
+    [{ cron: '* * * * *', until: '2099-01-01T00:00:00Z', times: 1 }, [{ cron: '* * * * *', until: '2099-01-01T00:00:00Z', times: 1 }, undefined]],
+    [{ in: '1s', attempts: 1, overwrite: false }, [{ in: '1s', retry: { attempts: 1 }, overwrite: false }, undefined]],
+    [{ in: '1s', backoff: '250', missed: 'skip', overwrite: true }, [{ in: '1s', retry: { backoff: 250 }, missed: 'skip' }, undefined]],
   ])('of %j', (flags, read) => {
     expect(setting({ set: 'r', ...flags })).toEqual(read)
   })
 
-  it.each<[Partial<ReminderFlags>, RegExp]>([
+  it.each<[SettingFlags, RegExp]>([
     [{ set: 'r' }, /when is it due\? Give --cron, --every, --at or --in/],
     [{ set: 'r', every: '1s', cron: '* * * * *' }, /--cron and --every cannot be used together/],
-    [{ set: 'r', every: 'soon' }, /every "soon"/],
+    [{ set: 'r', every: 'soon' }, /^--every "soon" is no length/],
     [{ set: 'r', every: '0' }, /every 0/],
     [{ set: 'r', cron: '* * *' }, /cron/],
     [{ set: 'r', cron: '* * * * *', tz: 'Mars/Base' }, /tz "Mars\/Base"/],
     [{ set: 'r', at: '2026-02-30T00:00:00Z' }, /at "2026-02-30T00:00:00Z"/],
     [{ set: 'r', at: '2026-03-01' }, /at "2026-03-01"/],
-    [{ set: 'r', in: '1s', tz: 'UTC' }, /"tz" is no field of 'in'/],
+    [{ set: 'r', in: '1s', tz: 'UTC' }, /^--tz does not go with --in, only with --cron or --every; leave it out$/],
+    [{ set: 'r', cron: '* * * * *', first: '1s' }, /^--first does not go with --cron, only with --every/],
+    [{ set: 'r', at: '2099-01-01T00:00:00Z', times: 2 }, /^--times does not go with --at/],
+    [{ set: 'r', in: '1s', until: '5s' }, /^--until does not go with --in/],
+    [{ set: 'r', every: '1s', first: 'soon' }, /^--first "soon" is/],
+    [{ set: 'r', every: '1h', until: '1s' }, /^--until "1s" lies before the first occurrence/],
+    [{ set: 'r', every: '1h', times: 0 }, /^--times 0 is no number of runs/],
+    [{ set: 'r', every: '1h', missed: 'never' }, /^--missed "never" is unknown/],
+    [{ set: 'r', every: '1h', attempts: 0 }, /^--attempts 0 is/],
+    [{ set: 'r', every: '1h', backoff: '2h' }, /^--backoff "2h" is too long/],
+    [{ overwrite: false }, /^--no-overwrite belongs to --set NAME/],
+    [{ times: 3 }, /^--times belongs to --set NAME/],
+    [{ backoff: '1s' }, /^--backoff belongs to --set NAME/],
     [{ set: 'r', in: '1s', data: '{a}' }, /begins like JSON and is none/],
     [{ every: '1s' }, /--every belongs to --set NAME/],
     [{ data: '5' }, /--data belongs to --set NAME/],
-    [{ method: 'x', retry: 'r' }, /--method belongs to --set NAME/],
+    [{ method: 'x' }, /--method belongs to --set NAME/],
   ])('of %j is refused', (flags, says) => {
     expect(() => setting(flags)).toThrow(refused(says))
   })
@@ -46,6 +62,8 @@ describe('an action', () => {
     expect(oneAction({ retry: undefined, delete: 'r' })).toBe('delete')
     expect(oneAction({ retry: undefined, delete: undefined })).toBeUndefined()
     expect(() => oneAction({ retry: 3, delete: 4 })).toThrow(refused(/--retry and --delete cannot be used together/))
+    expect(() => oneAction({ delete: 'r', deleteAll: true })).toThrow(refused(/--delete and --delete-all cannot be used together/))
+    expect(flagName('deleteAll')).toBe('--delete-all')
     expect(() => oneAction({ delete: 'r' }, true)).toThrow(refused(/--dead is for lists; leave it out beside --delete/))
   })
 
