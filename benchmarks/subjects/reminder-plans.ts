@@ -45,7 +45,7 @@ export class ReminderPlans {
   /** Sets `count` reminders due at one instant; measures from then until all have run and are durable. */
   async trigger(count: number): Promise<Sample> {
     const before = await this.fired()
-    const at = Date.now() + 2_000 + count / PLANS_A_SECOND * 1000
+    const at = Math.ceil(Date.now() + 2_000 + count / PLANS_A_SECOND * 1000)
     await keepInFlight({ inFlight: 1024, seconds: 600, operations: count }, () => this.plan(at))
     if (Date.now() >= at) throw new Error(`${count} reminders could not be set before they were due`)
     const ran = untilRuns(count)
@@ -60,7 +60,7 @@ export class ReminderPlans {
 
   /** Sets `count` reminders, `perSecond` of them due each second (Infinity: all at once). @returns how late each began, ms, sorted */
   async lateness(count: number, perSecond: number): Promise<number[]> {
-    const first = Date.now() + 2_000 + count / PLANS_A_SECOND * 1000
+    const first = Math.ceil(Date.now() + 2_000 + count / PLANS_A_SECOND * 1000)
     let next = 0
     await keepInFlight({ inFlight: 256, seconds: 600, operations: count }, () => this.plan(first + Math.floor(next++ / perSecond * 1000)))
     runs.late = []
