@@ -37,7 +37,7 @@ const triggers = (under: StoreUnderTest): RateCase => ({
     return {
       floor: seconds => withCpuOf(bare.servers, () => keepInFlight({ inFlight: 1024, seconds }, () => bare.put(ReminderPlans.rowKey(put++)))),
       // As many as there is time for in a quick run.
-      subject: seconds => withCpuOf(bare.servers, () => plans.trigger(Math.round((under.name === 'LMDB' ? TRIGGERS : TRIGGERS / 5) * Math.min(1, seconds)))),
+      subject: seconds => withCpuOf(bare.servers, () => plans.trigger(Math.round((under.name === 'LMDB' ? TRIGGERS : TRIGGERS / 10) * Math.min(1, seconds)))),
     }
   },
 })
