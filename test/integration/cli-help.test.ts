@@ -20,8 +20,9 @@ describe('help', () => {
     expect(stdout).toContain('Examples:')
     expect(stdout).toContain('default')
     expect(stdout).toContain('env: TROUPE_')
-    // Every flag but --help has its variable.
-    const flags = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(m => m[1]!).filter(f => f !== '--help')
+    // Every flag but --help has its variable, and no variable deletes everything.
+    expect(stdout).not.toContain('TROUPE_DELETE_ALL')
+    const flags = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(m => m[1]!).filter(f => f !== '--help' && f !== '--delete-all')
     for (const flag of flags) expect(stdout.replace(/\s+/g, ' ')).toContain(`env: TROUPE_${flag.slice(2).toUpperCase().replaceAll('-', '_')}`)
   })
 
