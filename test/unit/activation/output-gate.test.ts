@@ -264,3 +264,25 @@ describe('two hosts on one store', () => {
     expect(acknowledged).toBeGreaterThanOrEqual(250)
   })
 })
+
+class Stuck extends Actor {
+  total = 0
+  add(n: number) {
+    this.total += n
+  }
+  hang() {
+    return new Promise(() => {})
+  }
+  static readonly options: ActorOptions = { turnTimeout: '60ms' }
+}
+
+it("a turn that is abandoned while the one before it is being stored: that one's outcome is unknown, its time was not up", async () => {
+  const stores = adaptedStores()
+  const host = await hostOf([Stuck], { store: stores })
+  const letGo = stores.actors.hold()
+  const adding = failureOf(host.actor(Stuck, 'a').add(1))
+  const hanging = failureOf(host.actor(Stuck, 'a').hang())
+  expect(await hanging).toMatchObject({ code: 'TURN_TIMEOUT' })
+  expect(await adding).toMatchObject({ code: 'COMMIT_UNKNOWN', executed: 'unknown' })
+  letGo()
+})
