@@ -2,10 +2,11 @@
  * Real etcd for tests: private members on free ports with their data in temporary folders.
  * `etcd` is taken from the PATH, or installed with apt-get where that is possible.
  */
-import { execFileSync, type ChildProcess } from 'node:child_process'
+import { type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { installedProgram, onPath } from './installed-program.ts'
 import { endProcess, freePort, startProcess } from './processes.ts'
 
 export interface EtcdServer {
@@ -105,27 +106,4 @@ async function startMember(program: string, place: { name: string; port: number;
   }
 }
 
-function findEtcd(): string {
-  const find = (): string | undefined => {
-    try {
-      return execFileSync('which', ['etcd'], { encoding: 'utf8' }).trim()
-    } catch {
-      return undefined
-    }
-  }
-  const found = find()
-  if (found !== undefined) return found
-  if (process.getuid?.() === 0) {
-    try {
-      execFileSync('apt-get', ['update'], { stdio: 'ignore', timeout: 120_000 })
-      execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'etcd-server'], {
-        stdio: 'ignore', timeout: 180_000, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      })
-    } catch {
-      // Told below.
-    }
-    const installed = find()
-    if (installed !== undefined) return installed
-  }
-  throw new Error('these tests need etcd: install it with `sudo apt-get install etcd-server` (or your system\'s package manager)')
-}
+const findEtcd = (): string => installedProgram('etcd', 'etcd-server', () => onPath('etcd'))

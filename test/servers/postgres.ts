@@ -8,6 +8,7 @@ import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { Client } from 'pg'
+import { installedProgram } from './installed-program.ts'
 import { endProcess, freePort, startProcess } from './processes.ts'
 
 export interface PostgresServer {
@@ -161,29 +162,12 @@ function serverUser(): { prefix: readonly string[]; own: (path: string) => void 
 }
 
 /** The folder with `initdb` and `postgres`. */
-function findPrograms(): string {
-  const find = (): string | undefined => {
-    const root = '/usr/lib/postgresql'
-    const versions = listOf(root).filter(name => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a))
-    const folders = [...versions.map(version => join(root, version, 'bin')), ...(process.env.PATH ?? '').split(delimiter)]
-    return folders.find(folder => ['initdb', 'postgres'].every(program => listOf(folder).includes(program)))
-  }
-  const found = find()
-  if (found !== undefined) return found
-  if (process.getuid?.() === 0) {
-    try {
-      execFileSync('apt-get', ['update'], { stdio: 'ignore', timeout: 120_000 })
-      execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'postgresql'], {
-        stdio: 'ignore', timeout: 300_000, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      })
-    } catch {
-      // Told below.
-    }
-    const installed = find()
-    if (installed !== undefined) return installed
-  }
-  throw new Error('these tests need PostgreSQL: install it with `sudo apt-get install postgresql` (or your system\'s package manager)')
-}
+const findPrograms = (): string => installedProgram('PostgreSQL', 'postgresql', () => {
+  const root = '/usr/lib/postgresql'
+  const versions = listOf(root).filter(name => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a))
+  const folders = [...versions.map(version => join(root, version, 'bin')), ...(process.env.PATH ?? '').split(delimiter)]
+  return folders.find(folder => ['initdb', 'postgres'].every(program => listOf(folder).includes(program)))
+})
 
 function listOf(folder: string): string[] {
   try {

@@ -6,6 +6,7 @@ import { execFileSync, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { installedProgram, onPath } from './installed-program.ts'
 import { endProcess, freePort, startProcess } from './processes.ts'
 
 export interface RedisServer {
@@ -96,27 +97,4 @@ export async function startRedisCluster(): Promise<RedisCluster> {
 const cli = (port: number, args: readonly string[]): string =>
   execFileSync('redis-cli', ['-p', String(port), ...args], { encoding: 'utf8', timeout: 10_000 }).trim()
 
-function findRedis(): string {
-  const find = (): string | undefined => {
-    try {
-      return execFileSync('which', ['redis-server'], { encoding: 'utf8' }).trim()
-    } catch {
-      return undefined
-    }
-  }
-  const found = find()
-  if (found !== undefined) return found
-  if (process.getuid?.() === 0) {
-    try {
-      execFileSync('apt-get', ['update'], { stdio: 'ignore', timeout: 120_000 })
-      execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], {
-        stdio: 'ignore', timeout: 180_000, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      })
-    } catch {
-      // Told below.
-    }
-    const installed = find()
-    if (installed !== undefined) return installed
-  }
-  throw new Error('these tests need redis-server: install it with `sudo apt-get install redis-server` (or your system\'s package manager)')
-}
+const findRedis = (): string => installedProgram('redis-server', 'redis-server', () => onPath('redis-server'))
