@@ -39,6 +39,8 @@ export const errorCodes = {
   UNKNOWN_METHOD: code(404, 5, INVOKE, 'no'),
   NOT_FOUND: code(404, 5, 'ERR_BAD_REQUEST', 'no'),
   METHOD_NOT_ALLOWED: code(405, 12, 'ERR_BAD_REQUEST', 'no'),
+  UNAUTHENTICATED: code(401, 16, 'ERR_UNAUTHORIZED', 'no'),
+  FORBIDDEN: code(403, 7, 'ERR_PERMISSION_DENIED', 'no'),
   IDEMPOTENCY_CONFLICT: code(409, 6, INVOKE, 'no'),
   // Reminders, timers, sends.
   BAD_SCHEDULE: code(400, 3, 'ERR_ACTOR_REMINDER_CREATE', 'no'),
@@ -62,6 +64,7 @@ export const errorCodes = {
   STACK_DEPTH: code(500, 8, 'ERR_ACTOR_STACK_DEPTH', 'no'),
   MAILBOX_FULL: code(429, 8, INVOKE, 'no', true),
   OVERLOADED: code(503, 8, INVOKE, 'no', true),
+  QUARANTINED: code(500, 9, INVOKE, 'unknown'),
   CALL_TIMEOUT: code(504, 4, INVOKE, 'unknown', true),
   CANCELLED: code(499, 1, INVOKE, 'unknown'),
   // The cluster.
@@ -70,6 +73,7 @@ export const errorCodes = {
   HOST_STOPPING: code(503, 14, 'ERR_ACTOR_RUNTIME_CLOSED', 'no', true),
   PEER_UNREACHABLE: code(503, 14, INVOKE, 'no', true),
   PEER_LOST: code(503, 14, INVOKE, 'unknown', true),
+  NO_LEASE: code(503, 14, INVOKE, 'no', true),
   FENCED: code(503, 10, INVOKE, 'unknown', true),
   STORE_UNAVAILABLE: code(503, 14, INVOKE, 'no', true),
   STORE_CONFLICT: code(503, 10, INVOKE, 'unknown', true),

@@ -1,8 +1,8 @@
 /**
  * The port through which a host sees its cluster: who is in it, who owns which shard, and the host's own part in it.
  *
- * Two adapters: `PlacementClient` (a stream to the placement service) and `StandaloneMembership` (one host alone,
- * no other process). The table is the last one heard; it stays in force while the service is away (P9). Versions only
+ * Two adapters: `PlacementClient` (a lease, and a stream to whoever leads placement) and `StandaloneMembership` (one host on a
+ * store of its own, no other process). The table is the last one heard; it stays in force while the service is away (P9). Versions only
  * rise. Correctness never hangs on the table being fresh: the fence of the store decides who may commit (P4).
  */
 
@@ -71,14 +71,23 @@ export interface Membership {
   /** True while the host hears the placement service (always true standalone). */
   readonly connected: boolean
   /**
+   * Whether this host may serve at this very moment: its lease has not run out by the monotonic clock. False for a while is not
+   * the end: the lease may be renewed, nothing of this host's was given away then. Asked at every turn: no allocation.
+   */
+  mayServe(): boolean
+  /**
    * Becomes a member; resolves with the first table that has this host in it.
    * @throws PLACEMENT_UNREACHABLE when no service answers within `timeoutMs`
    * @throws DUPLICATE_HOST when a living host has this id · CLUSTER_MISMATCH with both values when options differ
+   * @throws STORE_UNAVAILABLE when no lease can be opened
    */
   join(self: JoinRequest, timeoutMs: number): Promise<void>
   /** Called after `table` has been replaced, synchronously, in version order. */
   onChange(listener: (change: TableChange) => void): void
-  /** Called when the service refuses this member for good (its id was taken over): the host must stop. */
+  /**
+   * Called once when this membership is over for good. Code FENCED: its lease was revoked, its shards are others'; the host drops
+   * its memory and may join again as a new incarnation. Anything else (its id was taken over): the host must stop.
+   */
   onExpelled(listener: (reason: Error) => void): void
   /** True when the table reaches `version` within `timeoutMs`. */
   waitFor(version: number, timeoutMs: number): Promise<boolean>
