@@ -11,6 +11,7 @@
  */
 import { decode, encode, isPrimitive } from '../core/codec.ts'
 import { TroupeError, messageOf } from '../core/errors.ts'
+import { mechanisms } from '../core/mechanisms.ts'
 import type { EntryChange } from '../stores/actor-store.ts'
 
 export const SPILL_BYTES = 1024
@@ -118,6 +119,7 @@ export class Fields {
 
   /** Gives the instance the held values again; objects are fresh copies. */
   restore(instance: object): void {
+    if (mechanisms.off?.has('rollback')) return
     const target = instance as Instance
     // Names in another order would look like a change of shape.
     const names = Object.keys(target)

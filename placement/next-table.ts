@@ -10,6 +10,7 @@
  * - The shard of a living owner moves with `from`: the host that may still be running its actors. `from` ends when that host
  *   released the shard or is gone; a shard that moves on before that keeps waiting for the host that held it at first.
  */
+import { mechanisms } from '../core/mechanisms.ts'
 import { Circle, ShardRing, type Assignment } from './hash-ring.ts'
 import type { Member, ShardOwner } from './membership.ts'
 import { sameIncarnation, sameMember, sameOwner, Table, type Owners } from './table.ts'
@@ -140,7 +141,7 @@ class Step {
     const member = id === undefined ? undefined : this.#members.get(id)
     if (member === undefined) return undefined
     const holder = before?.from !== undefined && this.#stillHolds(before.from, shard) ? before.from : undefined
-    if (before !== undefined && sameIncarnation(before.member, member)) {
+    if (before !== undefined && (sameIncarnation(before.member, member) || (mechanisms.off?.has('new-epoch') && before.member.id === member.id))) {
       return before.member === member && before.from === holder ? before : { member, epoch: before.epoch, from: holder }
     }
     const last = holder ?? (this.#alive(before?.member.id) ? before!.member.id : undefined)

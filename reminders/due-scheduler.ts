@@ -9,6 +9,7 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import { mechanisms } from '../core/mechanisms.ts'
 import type { ActorAddress, DuePage, DueQuery, DueRow, ShardKey } from '../stores/actor-store.ts'
 import { DueQueue } from './due-queue.ts'
 import type { DueLoad, Held } from './due-window.ts'
@@ -202,7 +203,7 @@ export class DueScheduler {
     this.#slots.sweep(clock.monotonicMs())
     for (let i = 0; i < BURST; i++) {
       if (this.#closed || !this.#slots.free) return false
-      const held = this.#queue.start(clock.wallMs())
+      const held = this.#queue.start(mechanisms.off?.has('never-early') ? clock.wallMs() + 50 : clock.wallMs())
       if (held === undefined) return false
       this.#fire(held)
     }

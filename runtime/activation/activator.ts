@@ -11,6 +11,7 @@ import { adopt, fieldEntry, Fields, readHead, type StoredState } from '../../act
 import { LocalCall } from '../../actors/invocation.ts'
 import { decode } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { StoredActor } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
 import type { ShardClaims } from '../dispatch/shard-claims.ts'
@@ -30,7 +31,7 @@ export class Activator {
   /** `onFenced` when the claim is refused: another host has a newer right to the shard. */
   activate(activation: Activation, onFenced: (activation: Activation) => void): void {
     const { type, shard, id, epoch } = activation
-    if (!this.#claims.has(type.name, shard, epoch)) return this.#claim(activation, onFenced)
+    if (!this.#claims.has(type.name, shard, epoch) && !mechanisms.off?.has('claim-before-load')) return this.#claim(activation, onFenced)
     this.#loads.load({ type: type.name, shard, id }).then(
       stored => this.#loaded(activation, stored),
       (error: unknown) => activation.failActivation(error),

@@ -3,6 +3,7 @@
  *
  * Two groups: of the flush in flight, and of the one after it. Each is an array once there is something to store.
  */
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { Held } from './turn.ts'
 
 export class AnswerGate {
@@ -27,7 +28,7 @@ export class AnswerGate {
   /** Lets it go at once, or when what is visible now is durable. */
   pass(held: Held): void {
     const group = this.#queued ?? this.#inFlight
-    if (group === undefined) held.release()
+    if (group === undefined || mechanisms.off?.has('answers-wait')) held.release()
     else group.push(held)
   }
 

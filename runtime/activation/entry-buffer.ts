@@ -4,6 +4,7 @@
  * rollback drops the first. The tally in the head goes with them. Pure.
  */
 import { noEntries, type EntryTally } from '../../actors/fields.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { EntryChange } from '../../stores/actor-store.ts'
 import type { Send } from '../delivery/send-row.ts'
 
@@ -104,6 +105,7 @@ export class EntryBuffer {
   }
 
   rollback(savepoint?: EntrySavepoint): void {
+    if (mechanisms.off?.has('rollback')) return
     this.#turn = savepoint?.entries && new Map(savepoint.entries)
     this.#turnTally = savepoint?.tally
     this.#turnSends = savepoint?.sends?.slice()

@@ -13,6 +13,7 @@ import type { EntryTally } from '../../actors/fields.ts'
 import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 import { decode, encode, isPrimitive } from '../../core/codec.ts'
 import { TroupeError } from '../../core/errors.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { ActorAddress, EntryChange } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
 import { fullError, isReadonly } from './admission.ts'
@@ -107,13 +108,13 @@ export class OnceCalls {
     const delivery = call.once!.delivery
     if (delivery === undefined) return false
     const last = this.#last(delivery.sender)
-    if (last !== undefined && delivery.number <= last) {
+    if (last !== undefined && delivery.number <= last && !mechanisms.off?.has('send-once')) {
       call.turnPhase = 'over'
       call.outcome = undefined
       this.#host.answer(call)
       return true
     }
-    if (last !== undefined && (delivery.previous === undefined || delivery.previous <= last)) return false
+    if (last !== undefined && (delivery.previous === undefined || delivery.previous <= last || mechanisms.off?.has('send-order'))) return false
     call.fail(new TroupeError('SEND_OUT_OF_ORDER', `${nameOf(call)}: send ${delivery.number} of ${delivery.sender} came before send ${delivery.previous ?? '?'}; it is sent again in order`))
     return true
   }
@@ -241,7 +242,7 @@ class Reply implements Held, CallKeeper {
     const { first } = this
     first.once!.onNotStarted = () => this.#firstIsGone()
     const entry = replyEntry(first.once!.key!)
-    if (this.#host.unstored) return this.#admit()
+    if (this.#host.unstored || mechanisms.off?.has('stored-replies')) return this.#admit()
     first.keeper = this
     this.#host.watch(first)
     this.#host.loads.entries({ actor: this.#host.address, names: [entry], dated: false }).then(

@@ -5,6 +5,8 @@
  * this very activation cannot simply queue: it would wait on itself.
  */
 
+import { mechanisms } from '../../core/mechanisms.ts'
+
 export interface GateState {
   /** Takes calls of anyone: false before `onActivate` has ended and once the activation retires. Chains still come back in. */
   readonly open: boolean
@@ -31,6 +33,7 @@ export interface GateCall {
 export type Admission = 'run' | 'reenter' | 'wait' | 'cycle'
 
 export function admit(state: GateState, call: GateCall): Admission {
+  if (mechanisms.off?.has('turn-gate') && state.open) return 'run'
   if (state.exclusive) {
     if (!call.chainHasExclusive && !call.chainHasOuter && !call.chainHasReader) return 'wait'
     if (!call.reentrant) return 'cycle'

@@ -61,7 +61,9 @@ export class DueRows {
     seams.at?.('reminder.fire')
     const run = new ReminderRun(row, () => this.#options.current(shard, row))
     try {
-      return ended(await this.#turn(type, row.id, `reminder ${run.name}`, (activation, instance) => run.run(activation, instance)))
+      const result = await this.#turn(type, row.id, `reminder ${run.name}`, (activation, instance) => run.run(activation, instance))
+      if (run.late !== undefined) await this.#turn(type, row.id, `reminder ${run.name}`, run.late)
+      return ended(result)
     } catch (error) {
       if (!hasRun(error)) return this.#again(shard, row, error)
       return this.#recordFailure(type, shard, run, error)

@@ -15,6 +15,7 @@
  */
 import { messageOf } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import { seams } from '../../core/seams.ts'
 import { NEVER_DUE, type ActorAddress, type CommitResult, type DueRow, type ShardKey } from '../../stores/actor-store.ts'
 import { Deadlines } from '../dispatch/deadlines.ts'
@@ -188,7 +189,7 @@ export class Outbox {
     const shard = this.#shardOf(address)
     if (shard === undefined || sends.length === 0 || this.#phase === 'closed') return
     const sender = this.#senderOf(shard, address)
-    if (shard.phase === 'open') {
+    if (shard.phase === 'open' || mechanisms.off?.has('outbox-order')) {
       for (const send of sends) this.#add(sender, send)
       return
     }

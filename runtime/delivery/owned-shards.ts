@@ -8,6 +8,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { DueScheduler } from '../../reminders/due-scheduler.ts'
 import type { ActorAddress, ShardKey } from '../../stores/actor-store.ts'
 import type { Flushed } from '../activation/entry-buffer.ts'
@@ -68,7 +69,7 @@ export class OwnedShards {
   /** What the store holds of the shard is in doubt. */
   readAgain(type: string, shard: number): void {
     const owned = this.#owned.get(type)?.[shard]
-    if (owned !== undefined) this.serve(type, shard, owned.epoch)
+    if (owned !== undefined && !mechanisms.off?.has('read-again')) this.serve(type, shard, owned.epoch)
   }
 
   /** A commit of an actor of this host became durable. */

@@ -9,6 +9,7 @@ import type { Actor, ActorHooks } from '../../actors/actor.ts'
 import type { Firing, Occurrence } from '../../actors/actor-reminders.ts'
 import { targetOf } from '../../actors/actor-type.ts'
 import { TroupeError } from '../../core/errors.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import { seams } from '../../core/seams.ts'
 import { advanced, failed, present } from '../../reminders/advance.ts'
 import { deadName, decodeReminder, encodeReminder, originalName, reminderEntry, type Reminder } from '../../reminders/reminder.ts'
@@ -24,6 +25,7 @@ export class ReminderRun {
   readonly name: string
   /** Wall ms at which its turn began; undefined while it has not. */
   #ranMs: number | undefined
+  #late: ((activation: Activation) => void) | undefined
   readonly #isCurrent: () => boolean
 
   constructor(row: DueRow, isCurrent: () => boolean) {
@@ -35,7 +37,7 @@ export class ReminderRun {
   /** The turn of the occurrence. @returns a time when it is not due before that, by a clock that was set back meanwhile */
   run(activation: Activation, instance: Actor): unknown {
     if (this.#isOver(activation)) return undefined
-    if (activation.services.wallMs() < this.row.due) return this.row.due
+    if (activation.services.wallMs() < this.row.due && !mechanisms.off?.has('never-early')) return this.row.due
     seams.at?.('reminder.run')
     // Decoded for each try: the target owns its arguments.
     const reminder = decodeReminder(this.row.value, `${activation.name}: reminder ${this.name}`)
@@ -64,6 +66,7 @@ export class ReminderRun {
 
   /** Changed by a commit, or by a turn whose commit is on its way. */
   #isOver(activation: Activation): boolean {
+    if (mechanisms.off?.has('reminder-current')) return false
     return activation.entries.find(this.row.name) !== undefined || !this.#isCurrent()
   }
 
@@ -73,7 +76,15 @@ export class ReminderRun {
     if (firing.cancelled) {
       if (changed?.[1] !== null) this.#write(activation, undefined)
       // Its own turn, or one inside it, may have set it anew or deleted it: that is what it is from now on.
-    } else if (changed === undefined) this.#write(activation, advanced(reminder, ranMs))
+    } else if (changed === undefined) {
+      if (mechanisms.off?.has('reminder-advance')) this.#late = of => this.#write(of, advanced(reminder, ranMs))
+      else this.#write(activation, advanced(reminder, ranMs))
+    }
+  }
+
+  /** Only where a test wants it so: the advance, as a turn of its own. */
+  get late(): ((activation: Activation) => void) | undefined {
+    return this.#late
   }
 
   #write(activation: Activation, next: Reminder | undefined): void {

@@ -5,6 +5,7 @@
 import type { Invocation } from '../../actors/invocation.ts'
 import type { Clock } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { Activation } from '../activation/activation.ts'
 import { nameOf } from '../activation/turn.ts'
 import { Deadlines } from './deadlines.ts'
@@ -56,7 +57,7 @@ export class CallClock {
 
   #expired(call: Invocation): void {
     const now = this.#clock.monotonicMs()
-    if (call.deadline !== 0 && call.deadline <= now) call.abandon('CALL_TIMEOUT', `no answer within ${Math.round(call.timeoutMs)} ms`)
+    if (call.deadline !== 0 && call.deadline <= now && !mechanisms.off?.has('call-deadline')) call.abandon('CALL_TIMEOUT', `no answer within ${Math.round(call.timeoutMs)} ms`)
     if (call.turnPhase !== 'running' || call.onTurnTimeout === undefined) return
     // The caller is gone, the turn goes on: it has its own, longer time.
     if (call.turnDeadline <= now) call.onTurnTimeout()

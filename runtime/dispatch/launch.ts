@@ -4,6 +4,7 @@
  */
 import { LocalCall, Once, turnScope, type CallKind, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 
 /** What a call needs of its host. */
 export interface CallPort {
@@ -74,6 +75,6 @@ function launch(
 function passGate(port: CallPort, gate: OutputGate, call: Invocation): void {
   if (gate.phase === 'ended') {
     call.fail(new TroupeError('OUTSIDE_TURN', `${call.typeName}/${call.id}: the activation that calls it has ended and may call nobody any more`))
-  } else if (gate.hasUnsaved) gate.whenDurable(() => port.route(call), error => call.fail(error))
+  } else if (gate.hasUnsaved && !mechanisms.off?.has('calls-wait')) gate.whenDurable(() => port.route(call), error => call.fail(error))
   else port.route(call)
 }

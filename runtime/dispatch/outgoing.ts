@@ -5,6 +5,7 @@
 import { encodeChain } from '../../actors/call-chain.ts'
 import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
 import { flag, kind, packArgs, packOnce, unpackError, unpackResult } from './messages.ts'
 import { RemoteStream } from './remote-stream.ts'
@@ -170,7 +171,9 @@ export class Outgoing {
       call.keeper = undefined
       this.#hooks.unwatch(call)
       const error = lost('whether the call ran is not known')
-      if (call.once?.key === undefined) call.fail(error)
+      if (mechanisms.off?.has('peer-loss')) continue
+      if (mechanisms.off?.has('resend-proof')) this.#hooks.onMoved(call, error)
+      else if (call.once?.key === undefined) call.fail(error)
       else this.#again(call, error)
     }
     for (const stream of [...awaited.streams.values()]) stream.end(lost('the stream is cut'))

@@ -10,6 +10,7 @@
  */
 import type { Invocation } from '../../actors/invocation.ts'
 import type { Clock } from '../../core/clock.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Membership, ShardOwner, TableChange } from '../../placement/membership.ts'
 import type { Activation } from '../activation/activation.ts'
@@ -70,7 +71,7 @@ export class Shards {
     const known = ofType[index]
     if (known !== undefined && known.phase !== 'leaving') return known
     const shard: Shard = { type, index, epoch: owner.epoch, phase: 'serving', waitsFor: new Set(), parked: [] }
-    if (owner.from !== undefined) shard.waitsFor.add('release')
+    if (owner.from !== undefined && !mechanisms.off?.has('release-wait')) shard.waitsFor.add('release')
     if (known !== undefined) shard.waitsFor.add('drain')
     if (shard.waitsFor.size > 0) this.#await(shard, this.#options.drainMs(type) + RELEASE_GRACE_MS)
     ofType[index] = shard
@@ -85,7 +86,7 @@ export class Shards {
   doubt(type: string, index: number, epoch: number): void {
     const shard = this.#owned.get(type)?.[index]
     // One flush that fails may hold many commits of a shard: one higher epoch settles them all.
-    if (shard?.phase !== 'serving' || shard.epoch !== epoch) return
+    if (shard?.phase !== 'serving' || shard.epoch !== epoch || mechanisms.off?.has('doubt')) return
     shard.epoch += DOUBT_STEP
     this.#options.onLost(type, index)
     const others = this.#options.catalog.inShards(type, new Set([index])).filter(activation => activation.phase === 'active')
@@ -122,7 +123,7 @@ export class Shards {
     shard.parked = []
     this.#parked -= calls.length
     this.#options.onServing(shard.type, shard.index, shard.epoch)
-    if (calls.length > 0) this.#options.reroute(calls)
+    if (calls.length > 0 && !mechanisms.off?.has('parked-go-on')) this.#options.reroute(calls)
   }
 
   #follow(change: TableChange): void {
@@ -165,7 +166,7 @@ export class Shards {
       this.#parked -= calls.length
       if (calls.length > 0) this.#options.reroute(calls)
     }
-    void this.drain(this.#options.catalog.inShards(type, indexes), this.#options.drainMs(type)).then(() => {
+    void this.drain(this.#options.catalog.inShards(type, indexes), mechanisms.off?.has('drain') ? 0 : this.#options.drainMs(type)).then(() => {
       for (const shard of leaving) if (ofType?.[shard.index] === shard) ofType[shard.index] = undefined
       // One that came back meanwhile waited for this end.
       for (const index of indexes) {
