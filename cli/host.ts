@@ -1,5 +1,6 @@
 /**
- * `troupe host`: one process that runs the actors of app files, in a cluster (`--placement`) or alone.
+ * `troupe host`: one process that runs the actors of app files. Hosts on one store are a cluster: the same command again, with
+ * other ports, is its next host.
  *
  * It logs one line `ready` with its addresses when it serves, and drains on SIGTERM (service-life.ts).
  */
@@ -21,6 +22,9 @@ const STOP_SLACK_MS = 30_000
 
 interface HostFlags extends LogFlags {
   readonly placement?: string[]
+  readonly placementPort: number
+  readonly leaseTtl: number
+  readonly stallBudget: number
   readonly port: number
   readonly advertise?: string
   readonly listen: string
@@ -52,24 +56,28 @@ export const servingFlags = (portFlag: string): Option[] => [
 ]
 
 const clusterFlags = (): Option[] => [
-  flag('--placement <addresses>', 'HOST:PORT[,HOST:PORT…] of placement services; without it the host is alone').argParser(readAddresses),
+  flag('--placement <addresses>', 'HOST:PORT[,HOST:PORT…] of placement services; without it hosts do that themselves').argParser(readAddresses),
   flag('--port <port>', 'port for other hosts; 0: chosen by the system').default(0).argParser(readPort),
+  flag('--placement-port <port>', 'port of the placement candidate in this host; 0: chosen by the system').default(0).argParser(readPort),
   flag('--advertise <address>', 'HOST or HOST:PORT under which other machines reach this host (default: the address it listens on)'),
   flag('--host-id <name>', 'name of this host, unique in the cluster (default: made up)').argParser(readHostId),
   flag('--weight <number>', 'relative capacity').default(1).argParser(readNumber(0.01, 1000)),
+  flag('--lease-ttl <duration>', 'how long the right to serve lasts without renewal').default(2_000, '2s').argParser(readDuration),
+  flag('--stall-budget <duration>', 'how long one turn may keep the process busy before that right is not renewed any more').default(10_000, '10s').argParser(readDuration),
   flag('--join-timeout <duration>', 'how long to look for a placement service').default(30_000, '30s').argParser(readDuration),
 ]
 
 const examples = `
 Examples:
-  troupe host app.ts                                        alone, on LMDB in ./.troupe
-  troupe host account.ts counter.ts --store redis://127.0.0.1:6379 --placement 10.0.0.1:50005,10.0.0.2:50005
-  troupe host app.ts --host-id b --placement 127.0.0.1:50005 --http-port 0 --grpc-port off
+  troupe host app.ts                                        on LMDB in ./.troupe, which more hosts on this machine may share
+  troupe host app.ts --http-port 0 --grpc-port off          the next host of that cluster
+  troupe host app.ts --store redis://10.0.0.9:6379 --listen 10.0.0.1
+  troupe host app.ts --store redis://10.0.0.9:6379 --placement 10.0.0.1:50005,10.0.0.2:50005
   troupe host app.ts --placement 10.0.0.1:50005 --store redis://10.0.0.9:6379 --cluster-store etcd://10.0.0.5:2379,10.0.0.6:2379`
 
 export function addHostCommand(program: Command): void {
   const command = program.command('host')
-    .description('Run the actors that app files export, in a cluster or alone.')
+    .description('Run the actors that app files export, together with all hosts on the same store.')
     .argument('<app...>', 'files whose exported classes that extend Actor are hosted')
     .addHelpText('after', examples)
     .action((apps: string[], flags: HostFlags) => host(apps, flags))
@@ -89,6 +97,9 @@ async function host(apps: readonly string[], flags: HostFlags): Promise<void> {
         store: flags.store,
         ...(flags.clusterStore === undefined ? {} : { clusterStore: flags.clusterStore }),
         placement: flags.placement ?? [],
+        placementPort: flags.placementPort,
+        leaseTtl: flags.leaseTtl,
+        stallBudget: flags.stallBudget,
         ...(flags.hostId === undefined ? {} : { hostId: flags.hostId }),
         listen: { host: flags.listen, port: flags.port, ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }) },
         gateways: gatewaysOf(flags),

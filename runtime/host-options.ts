@@ -11,6 +11,7 @@ import { TroupeError } from '../core/errors.ts'
 import { nameProblem } from '../core/ids.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
 import { SystemRandom, type Random } from '../core/random.ts'
+import { defaultLeaseTimes, type LeaseTimes } from '../placement/lease.ts'
 import type { ActorStore } from '../stores/actor-store.ts'
 import type { ClusterStore } from '../stores/cluster-store.ts'
 import type { Gateway } from './gateway.ts'
@@ -28,12 +29,17 @@ export interface HostOptions {
    * `store` but `memory:`, or an opened adapter. By default `store`. Cluster-wide.
    */
   clusterStore?: string | ClusterStore
-  /** HOST:PORT of placement services. None: this host is alone and owns everything. */
+  /**
+   * HOST:PORT of placement services. None, on a store that hosts can share: this host is a placement candidate itself, and finds
+   * the others through the store; on `memory:` it is alone and owns everything.
+   */
   placement?: string | readonly string[]
+  /** Port of the placement candidate in this host; 0, the default: chosen by the system. It listens where `listen` says. */
+  placementPort?: number
   /** Name of this host, unique in the cluster; by default `host-` and its incarnation. */
   hostId?: string
   /**
-   * Address and port of the peer transport; `127.0.0.1` and 0 (chosen by the system) by default. Unused without placement.
+   * Address and port of the peer transport; `127.0.0.1` and 0 (chosen by the system) by default. Unused on `memory:`.
    * `advertise`: HOST or HOST:PORT under which other machines reach it, when it is not the address it listens on.
    */
   listen?: { host?: string; port?: number; advertise?: string }
@@ -49,6 +55,13 @@ export interface HostOptions {
   callTimeout?: Duration
   /** How long a store may take for a commit before its outcome counts as unknown; 5 s by default. */
   commitTimeout?: Duration
+  /**
+   * How long this host's right to serve lasts without renewal; 2 s by default, renewed four times as often. It bounds how long
+   * the actors of a host that hangs are away; a shorter one makes hosts pause sooner when the store answers slowly.
+   */
+  leaseTtl?: Duration
+  /** How long one turn may keep the process busy before the host's lease is not renewed any more; 10 s by default. */
+  stallBudget?: Duration
   /** How long to look for a placement service at start; 30 s by default. */
   joinTimeout?: Duration
   /** How long running turns may go on when their shard moves or the host stops; 2 s by default. */
@@ -69,6 +82,8 @@ export interface ResolvedHostOptions {
   readonly store: string | { actors: ActorStore; cluster: ClusterStore }
   readonly clusterStore?: string | ClusterStore | undefined
   readonly placement: readonly string[]
+  readonly placementPort: number
+  readonly lease: LeaseTimes
   readonly hostId: string
   readonly incarnation: string
   readonly listen: { readonly host: string; readonly port: number; readonly advertise?: string | undefined }
@@ -107,6 +122,9 @@ const schema = z.strictObject({
     typeof v === 'object' && v !== null && 'campaign' in v && 'saveTable' in v, 'is neither a URL nor a cluster store')]).optional(),
   placement: z.union([z.string(), z.array(z.string())]).default([])
     .transform(v => (typeof v === 'string' ? v.split(',') : v).map(a => a.trim()).filter(a => a !== '')),
+  placementPort: port.default(0),
+  leaseTtl: duration(defaultLeaseTimes.ttlMs).refine(ms => ms >= 200 && ms <= 600_000, 'must be 200 ms to 10 minutes'),
+  stallBudget: duration(defaultLeaseTimes.stallMs),
   hostId: z.string().refine(v => nameProblem(v, 128) === undefined, 'must be 1 to 128 bytes without / \\ # ? or control characters').optional(),
   listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: port.default(0), advertise: z.string().regex(/^[^\s/]+$/, 'must be HOST or HOST:PORT').optional() }).prefault({}),
   gateways: z.array(z.custom<Gateway>(v => typeof v === 'object' && v !== null && 'start' in v, 'is no gateway; use httpGateway(…) or grpcGateway(…)')).default([]),
@@ -132,12 +150,13 @@ export function resolveHostOptions(options: HostOptions): ResolvedHostOptions {
     const problems = parsed.error.issues.map(i => optionProblem([], i, Object.keys(schema.shape)))
     throw new TroupeError('BAD_OPTION', `createHost: ${problems.join('; ')}`, { data: { problems } })
   }
-  const { callTimeout, commitTimeout, joinTimeout, drainTimeout, hostId, ...rest } = parsed.data
+  const { callTimeout, commitTimeout, joinTimeout, drainTimeout, leaseTtl, stallBudget, hostId, ...rest } = parsed.data
   const incarnation = rest.random.nonce()
   return Object.freeze({
     ...rest,
     incarnation,
     hostId: hostId ?? `host-${incarnation.slice(0, 8)}`,
+    lease: { ttlMs: leaseTtl, renewMs: leaseTtl / 4, stallMs: stallBudget },
     callTimeoutMs: callTimeout,
     commitTimeoutMs: commitTimeout,
     joinTimeoutMs: joinTimeout,

@@ -23,6 +23,7 @@ import { Activation } from './activation/activation.ts'
 import { Activator } from './activation/activator.ts'
 import type { ActivationServices } from './activation/activation-services.ts'
 import { Catalog } from './activation/catalog.ts'
+import { HeldUp } from './activation/held-up.ts'
 import { hostServices } from './activation/host-services.ts'
 import { IdleCollector } from './activation/idle-collector.ts'
 import { CallClock } from './dispatch/call-clock.ts'
@@ -117,6 +118,7 @@ export class Host implements Dispatcher {
     })
     this.#refs = new HostReferences({
       callTimeoutMs: options.callTimeoutMs, route: call => this.#router.route(call), remainingMs: call => this.#callClock.remainingMs(call),
+      mayServe: () => true,
     })
     this.#commits = new GroupCommit(this.#stores.actors, clock, {
       commitTimeoutMs: options.commitTimeoutMs, onFault: error => log.debug({ err: error }, 'a write was not taken'),
@@ -132,7 +134,7 @@ export class Host implements Dispatcher {
     this.#idle = new IdleCollector(clock, Math.min(...[...this.#types.values()].map(t => t.idleAfterMs)))
     this.#services = hostServices({
       hostId: this.id, incarnation: this.incarnation, log, commits: this.#commits, store: this.#stores.actors, loads, callClock: this.#callClock,
-      catalog: this.#catalog, idle: this.#idle, checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
+      catalog: this.#catalog, idle: this.#idle, heldUp: new HeldUp(() => true, clock), checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
       // Turn numbers of different hosts and lives must not meet in a call chain.
       firstTurn: Math.floor(random.float() * 2 ** 40), refs: this.#refs, after: (ms, run) => clock.after(ms, run),
       reroute: calls => this.#router.reroute(calls), claims, delivery: this.#delivery, timers: this.#timers, wallMs: () => clock.wallMs(),

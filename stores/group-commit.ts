@@ -30,9 +30,14 @@ export interface GroupCommitOptions {
   readonly maxBytes?: number
   /** After this a flush's writes are 'unknown' (up to half as late again), 10 s by default. */
   readonly commitTimeoutMs?: number
+  /** Asked before each flush; while it says no, everything waits. */
+  readonly mayFlush?: () => boolean
   /** Told of what a Committable or the store threw against their contract. */
   readonly onFault?: (error: unknown) => void
 }
+
+/** How soon a flush that may not begin asks again. */
+const HELD_UP_MS = 25
 
 export class GroupCommit {
   readonly #store: ActorStore
@@ -40,6 +45,7 @@ export class GroupCommit {
   readonly #maxWrites: number
   readonly #maxBytes: number
   readonly #timeoutMs: number
+  readonly #mayFlush: () => boolean
   readonly #onFault: (error: unknown) => void
   readonly #run = (): void => this.#flush()
 
@@ -59,6 +65,7 @@ export class GroupCommit {
     this.#maxWrites = options.maxWrites ?? 4_096
     this.#maxBytes = options.maxBytes ?? 16 * 1024 * 1024
     this.#timeoutMs = options.commitTimeoutMs ?? 10_000
+    this.#mayFlush = options.mayFlush ?? (() => true)
     this.#onFault = options.onFault ?? (() => undefined)
   }
 
@@ -85,6 +92,7 @@ export class GroupCommit {
   }
 
   #flush(): void {
+    if (!this.#mayFlush()) return void this.#clock.after(HELD_UP_MS, this.#run)
     this.#phase = 'flushing'
     const number = ++this.#number
     const writes = this.#take()

@@ -19,6 +19,7 @@ const outside = ['benchmarks', 'examples', 'test']
 const homes: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['placement', 'runtime/transport', 'gateway', 'stores/etcd'],
   '@grpc/proto-loader': ['placement', 'runtime/transport', 'gateway', 'stores/etcd'],
+  '@peculiar/x509': ['cli/certs.ts'],
   '@standard-schema/spec': ['actors', 'runtime/activation'],
   chokidar: ['cli/dev-supervisor.ts'],
   commander: ['cli'],

@@ -28,6 +28,8 @@ export interface ActivationServices {
   readonly refs: References
   /** References whose methods send durably. */
   readonly sendRefs: SendReferences
+  /** Whether a turn may start at this very moment: the host's lease has not run out. If not, the activation is resumed when it may. */
+  mayStart(activation: Activation): boolean
   idleTick(): number
   nextTurn(): number
   /** Starts the clock of a waiting call's deadline; the milliseconds that are left. */

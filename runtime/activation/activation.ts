@@ -24,7 +24,7 @@ import type { Committable } from '../../stores/group-commit.ts'
 import { ActivationContext } from './activation-context.ts'
 import type { ActivationServices } from './activation-services.ts'
 import { AnswerGate } from './answer-gate.ts'
-import { admissionOf, cycleError, depthError, fullError, isInsideTurn, isReadonly, takeNext, type RunningTurns } from './admission.ts'
+import { depthError, isInsideTurn, isReadonly, noLeaseError, takeNext, verdictOn, type RunningTurns } from './admission.ts'
 import { EntryBuffer } from './entry-buffer.ts'
 import { Mailbox } from './mailbox.ts'
 import { OnceCalls } from './once-calls.ts'
@@ -110,6 +110,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
   get waiting(): number {
     return this.#mailbox?.size ?? 0
   }
+
   context(): ActorContext {
     return (this.#context ??= new ActivationContext(this))
   }
@@ -232,7 +233,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
 
   #admit(call: Invocation): void {
     if (this.phase === 'active' && this.#exclusive === undefined && this.waiting === 0
-      && (this.#readers === undefined || this.#readers.length === 0)) {
+      && (this.#readers === undefined || this.#readers.length === 0) && this.services.mayStart(this)) {
       if (call.depth > this.type.maxDepth) call.fail(depthError(call, this.type))
       else this.#start(call)
       return
@@ -241,12 +242,12 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   #acceptBusy(call: Invocation): void {
-    if (call.depth > this.type.maxDepth) return call.fail(depthError(call, this.type))
-    const admission = admissionOf(call, this.#turns, this.waiting)
-    if (admission === 'cycle') return call.fail(cycleError(call, this.type))
-    if (admission !== 'wait') return this.#start(call)
-    // The call that brings an actor to life always finds a place.
-    if (this.waiting >= this.type.mailbox && !(this.waiting === 0 && this.phase === 'activating')) return call.fail(fullError(call, this.waiting))
+    const verdict = verdictOn(call, this.#turns, this.waiting, this.phase === 'activating')
+    if (typeof verdict !== 'string') return call.fail(verdict)
+    if (verdict === 'start') {
+      if (this.services.mayStart(this)) return this.#start(call)
+      call.problem = noLeaseError(call)
+    }
     const mailbox = (this.#mailbox ??= new Mailbox())
     mailbox.push(call)
     call.keeper = mailbox
@@ -270,7 +271,13 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   #takeNext(): Invocation | undefined {
-    return this.#mailbox === undefined || this.phase === 'ended' ? undefined : takeNext(this.#mailbox, this.#turns)
+    if (this.#mailbox === undefined || this.phase === 'ended' || !this.services.mayStart(this)) return undefined
+    return takeNext(this.#mailbox, this.#turns)
+  }
+
+  /** Its host may start turns again. */
+  resume(): void {
+    this.#pump()
   }
 
   // ---- turns ------------------------------------------------------------------------------------------------------
@@ -278,15 +285,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #start(call: Invocation): void {
     if (call.once !== undefined && this.#once!.refuses(call)) return
     const readonly = isReadonly(call)
-    let savepoint: Savepoint | undefined
-    if (!readonly && this.#exclusive !== undefined) {
-      try {
-        savepoint = savepointOf(this.#instance!, this.#entries, this.#captures)
-      } catch (error) {
-        // What the outer turn holds now cannot be held for a way back: this one does not start.
-        return call.fail(new TroupeError('STATE_NOT_STORABLE', `${this.name}.${call.methodName} could not re-enter: ${messageOf(error)}`, { executed: 'no' }))
-      }
-    }
+    const savepoint = readonly || this.#exclusive === undefined ? undefined : savepointOf(call, this.#instance!, this.#entries, this.#captures)
+    if (savepoint === 'failed') return
     call.turnPhase = 'running'
     call.keeper = undefined
     call.gate = this

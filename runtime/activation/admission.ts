@@ -27,7 +27,7 @@ export const isReadonly = (call: Invocation): boolean =>
 /** True when `turn`, of the activation that `call` is for, waits for it. */
 const waitsFor = (turn: Invocation, call: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, call.typeName, call.id, turn.turn)
 
-export function admissionOf(call: Invocation, turns: RunningTurns, waiting: number): Admission {
+function admissionOf(call: Invocation, turns: RunningTurns, waiting: number): Admission {
   const { exclusive, readers, open, type } = turns
   let chainHasOuter = false
   for (let turn = exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOuter ||= waitsFor(turn, call)
@@ -35,6 +35,17 @@ export function admissionOf(call: Invocation, turns: RunningTurns, waiting: numb
     readonly: isReadonly(call), reentrant: type.reentrant, chainHasOuter,
     chainHasExclusive: exclusive !== undefined && waitsFor(exclusive, call), chainHasReader: readers?.some(turn => waitsFor(turn, call)) ?? false,
   })
+}
+
+/** What becomes of a call that finds the activation busy: it starts, waits, or may not come in. */
+export function verdictOn(call: Invocation, turns: RunningTurns, waiting: number, activating: boolean): 'start' | 'wait' | TroupeError {
+  const { type } = turns
+  if (call.depth > type.maxDepth) return depthError(call, type)
+  const admission = admissionOf(call, turns, waiting)
+  if (admission === 'cycle') return cycleError(call, type)
+  if (admission !== 'wait') return 'start'
+  // The call that brings an actor to life always finds a place.
+  return waiting >= type.mailbox && !(waiting === 0 && activating) ? fullError(call, waiting) : 'wait'
 }
 
 /** True when a running turn waits for the call. */
@@ -55,7 +66,7 @@ export function takeNext(mailbox: Mailbox, { type, open, exclusive, readers }: R
   return call
 }
 
-export function cycleError(call: Invocation, type: ActorType): TroupeError {
+function cycleError(call: Invocation, type: ActorType): TroupeError {
   const chain = showChain(call.parent, call.typeName, call.id)
   return new TroupeError('CALL_CYCLE', `${showKey({ type: call.typeName, id: call.id })}.${call.methodName}: this call would wait on itself: ${chain.join(' → ')}; ${
     type.reentrant ? 'only an exclusive turn can be re-entered' : "call without waiting, or set options.reentrancy to 'call-chain'"}`, { data: { chain } })
@@ -66,3 +77,7 @@ export const depthError = (call: Invocation, type: ActorType): TroupeError =>
 
 export const fullError = (call: Invocation, waiting: number): TroupeError =>
   new TroupeError('MAILBOX_FULL', `${showKey({ type: call.typeName, id: call.id })}: ${waiting} calls are waiting, its mailbox holds no more; call later`, { retryAfterMs: 100 })
+
+/** Why a call waits whose turn could start, and what it is told if its time ends meanwhile. */
+export const noLeaseError = (call: Invocation): TroupeError =>
+  new TroupeError('NO_LEASE', `${showKey({ type: call.typeName, id: call.id })}: its host could not renew its lease in time, and may not serve until it has`)

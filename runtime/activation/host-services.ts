@@ -13,6 +13,7 @@ import type { CallClock } from '../dispatch/call-clock.ts'
 import type { Activation } from './activation.ts'
 import type { ActivationServices, References } from './activation-services.ts'
 import type { Catalog } from './catalog.ts'
+import type { HeldUp } from './held-up.ts'
 import type { IdleCollector } from './idle-collector.ts'
 import type { TimerQueue } from './timers.ts'
 
@@ -28,6 +29,7 @@ interface Parts {
   readonly callClock: CallClock
   readonly catalog: Catalog
   readonly idle: IdleCollector
+  readonly heldUp: HeldUp
   readonly checkReadonly: boolean
   readonly maxPayloadBytes: number
   readonly after: (ms: number, run: () => void) => { cancel(): void }
@@ -63,6 +65,7 @@ export function hostServices(parts: Parts): ActivationServices {
     checkRoomForSend: activation => delivery.checkRoomForSend(activation),
     progressOf: (activation, number) => delivery.progressOf(activation, number),
     stored: (activation, flushed) => delivery.stored(activation, flushed),
+    mayStart: activation => parts.heldUp.mayStart(activation),
     idleTick: () => idle.tick,
     nextTurn: () => ++lastTurn,
     watch: call => callClock.watch(call),

@@ -30,9 +30,15 @@ export interface Savepoint {
   readonly captures: number
 }
 
-/** @throws STATE_NOT_STORABLE when the instance holds now what cannot be held */
-export const savepointOf = (instance: Actor, entries: EntryBuffer | undefined, captures: number): Savepoint =>
-  ({ fields: Fields.savepoint(instance), entries: entries?.savepoint(), captures })
+/** What the outer turn holds now, for the way back of `call`; when that cannot be held the call has failed, and must not start. */
+export function savepointOf(call: Invocation, instance: Actor, entries: EntryBuffer | undefined, captures: number): Savepoint | 'failed' {
+  try {
+    return { fields: Fields.savepoint(instance), entries: entries?.savepoint(), captures }
+  } catch (error) {
+    call.fail(new TroupeError('STATE_NOT_STORABLE', `${nameOf(call)} could not re-enter: ${messageOf(error)}`, { executed: 'no' }))
+    return 'failed'
+  }
+}
 
 /** Gives a readonly turn's instance its held values again; true when it differed. */
 export function takeBack(fields: Fields, instance: Actor): boolean {

@@ -2,6 +2,7 @@
  * How a call begins on this host: it leaves through the output gate of the turn that makes it (P3), carries that turn's
  * chain, has at most the time that turn's caller has left, and ends when its signal is aborted.
  */
+import type { Caller } from '../../actors/authorize.ts'
 import { LocalCall, Once, turnScope, type CallKind, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { mechanisms } from '../../core/mechanisms.ts'
@@ -11,6 +12,8 @@ export interface CallPort {
   readonly callTimeoutMs: number
   route(call: Invocation): void
   remainingMs(call: Invocation): number
+  /** Whether this host's lease has not run out at this very moment. */
+  mayServe(): boolean
 }
 
 export interface Target {
@@ -19,6 +22,8 @@ export interface Target {
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
   readonly idempotencyKey?: string | undefined
+  /** Of a call that comes in by a door. */
+  readonly caller?: Caller | undefined
 }
 
 /** Starts a call of `target`; resolves with what the method returned. `args` must already be the callee's. */
@@ -60,7 +65,7 @@ function launch(
   let { timeoutMs } = target
   if (parent !== undefined) timeoutMs = Math.min(timeoutMs, port.remainingMs(parent))
   const once = target.idempotencyKey === undefined || kind !== 'method' ? undefined : new Once(target.idempotencyKey)
-  const call = new LocalCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, kind, once }, resolve, reject)
+  const call = new LocalCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, kind, once, caller: target.caller }, resolve, reject)
   if (target.signal?.aborted === true) call.abandon('CANCELLED', 'the caller had given up')
   else if (timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'no time was left for it')
   else if (scope?.gate === undefined) port.route(call)
@@ -75,6 +80,9 @@ function launch(
 function passGate(port: CallPort, gate: OutputGate, call: Invocation): void {
   if (gate.phase === 'ended') {
     call.fail(new TroupeError('OUTSIDE_TURN', `${call.typeName}/${call.id}: the activation that calls it has ended and may call nobody any more`))
+  } else if (!port.mayServe()) {
+    // A turn of a host that was held up: what it has seen may be old.
+    call.fail(new TroupeError('NO_LEASE', `${call.typeName}/${call.id}: the host of the turn that calls it could not renew its lease in time`))
   } else if (gate.hasUnsaved && !mechanisms.off?.has('calls-wait')) gate.whenDurable(() => port.route(call), error => call.fail(error))
   else port.route(call)
 }

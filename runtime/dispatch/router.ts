@@ -51,6 +51,8 @@ export class Router {
   #waiting: Invocation[] = []
   #retry: Timer | undefined
   #phase: 'open' | 'closed' = 'open'
+  /** The router of the host's next life: calls that begin or have not started go on there. */
+  #next: Router | undefined
   readonly #since = new WeakMap<Invocation, number>()
   /** Arguments as they came, of calls whose schema converted them: whoever runs the call in the end checks them afresh. */
   readonly #given = new WeakMap<Invocation, readonly unknown[]>()
@@ -77,6 +79,7 @@ export class Router {
   /** A call that begins on this host. */
   route(call: Invocation): void {
     if (call.settled) return
+    if (this.#next !== undefined) return this.#next.route(call)
     if (this.#phase === 'closed') return call.fail(stopping())
     const type = this.#options.types.get(call.typeName)
     if (type !== undefined) {
@@ -94,6 +97,7 @@ export class Router {
   routeIncoming(call: Invocation, senderVersion: number, untyped: boolean): void {
     if (call.settled) return
     const { membership, types, catalog, selfId } = this.#options
+    if (this.#next !== undefined) return call.fail(this.#movedError(call))
     if (this.#phase === 'closed') return call.fail(stopping())
     const type = types.get(call.typeName)
     const activation = type === undefined ? undefined : catalog.find(call.typeName, call.id)
@@ -141,7 +145,14 @@ export class Router {
 
   /** A peer answered that the actor is not with it. */
   retryMoved(call: Invocation, error: TroupeError): void {
-    this.#waitAndRetry(call, error)
+    if (this.#next !== undefined) this.#next.retryMoved(call, error)
+    else this.#waitAndRetry(call, error)
+  }
+
+  /** This host's place in the cluster is lost, it takes another: what waits here waits there. */
+  succeededBy(next: Router): void {
+    this.#next = next
+    this.#retryNow()
   }
 
   /** The claim of a shard was refused: the table here is older than the owner's. */

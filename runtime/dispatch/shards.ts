@@ -95,6 +95,21 @@ export class Shards {
     })
   }
 
+  /** Nothing is this host's any more: what is parked goes back to the router. */
+  abandon(): void {
+    for (const ofType of this.#owned.values()) {
+      for (const shard of ofType) {
+        if (shard === undefined) continue
+        shard.phase = 'leaving'
+        const calls = shard.parked
+        shard.parked = []
+        this.#options.reroute(calls)
+      }
+    }
+    this.#owned.clear()
+    this.#parked = 0
+  }
+
   park(shard: Shard, call: Invocation): void {
     this.#parked++
     shard.parked.push(call)
