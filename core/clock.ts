@@ -37,6 +37,12 @@ export class SystemClock implements Clock {
   }
 }
 
+/**
+ * Milliseconds of the machine's monotonic clock: the same in all its processes, never set, starting anew with the machine. For
+ * times that processes of one machine leave for each other.
+ */
+export const machineMs = (): number => Number(process.hrtime.bigint()) / 1e6
+
 /** Resolves after `delayMs`. */
 export const sleep = (clock: Clock, delayMs: number): Promise<void> =>
   new Promise(resolve => { clock.after(delayMs, resolve, true) })

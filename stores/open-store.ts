@@ -87,7 +87,7 @@ function storesOf(url: string, options: OpenStoreOptions, expected: string = for
     }
     case 'lmdb': {
       const env = new LmdbEnvironment(directoryOf(url), clock, { namespace })
-      return { actors: new LmdbActorStore(env, clock), cluster: new LmdbClusterStore(env, clock) }
+      return { actors: new LmdbActorStore(env, clock), cluster: new LmdbClusterStore(env) }
     }
     case 'redis': case 'rediss': case 'redis+cluster': {
       const redis = new RedisConnection(parseRedisUrl(url), clock, options.log === undefined ? {} : { log: options.log })

@@ -1,7 +1,7 @@
 /**
  * The cluster's rows on etcd: every change is one transaction, on the condition that no row it was decided on has changed.
  *
- * The leader row hangs on an etcd lease, so etcd's clock ends it. Leases count whole seconds, and at least 2 of them with
+ * Hosts' leases are in leases.ts. The leader row hangs on an etcd lease, so etcd's clock ends it. Leases count whole seconds, and at least 2 of them with
  * etcd's own settings; the row gets the next whole number that etcd grants. It may therefore end later than asked (`lateMs`
  * says by how much), never sooner: the holder counts its time from before it asked, so it has stepped down by then. etcd itself
  * extends leases when it changes its leader, which again only ends rows later. A renewal touches the lease alone: it writes no
@@ -16,11 +16,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { TroupeError } from '../../core/errors.ts'
-import type { ClusterStore, LeaderRow, SavedTable } from '../cluster-store.ts'
+import type { Candidate, ClusterStore, LeaderRow, LeaseRenewal, LeaseState, LeaseTime, SavedTable } from '../cluster-store.ts'
 import type { Call, EtcdConnection } from './connection.ts'
-import { EtcdFailure } from './rpc.ts'
+import { EtcdLeases, revoke } from './leases.ts'
 import {
-  EtcdKeys, found, get, list, partsOf, put, readLeader, readSaved, readTerm, remove, unchanged,
+  EtcdKeys, found, get, list, partsOf, put, readLeader, readSaved, readTerm, remove, rowOf, unchanged, wholeSeconds,
   type Saved, type StoredLeader, type StoredTerm,
 } from './rows.ts'
 
@@ -30,11 +30,13 @@ export class EtcdClusterStore implements ClusterStore {
   readonly lateMs = 3_500
   readonly #etcd: EtcdConnection
   readonly #keys: EtcdKeys
+  readonly #leases: EtcdLeases
 
   constructor(etcd: EtcdConnection, namespace: string) {
     this.name = etcd.name
     this.#etcd = etcd
     this.#keys = new EtcdKeys(namespace)
+    this.#leases = new EtcdLeases(etcd, this.#keys)
   }
 
   open(): Promise<void> {
@@ -45,15 +47,14 @@ export class EtcdClusterStore implements ClusterStore {
     this.#etcd.close()
   }
 
-  campaign(candidate: { nonce: string; address: string; ttlMs: number }): Promise<LeaderRow> {
-    const { nonce, address } = candidate
-    const seconds = Math.max(1, Math.ceil(candidate.ttlMs / 1_000))
+  campaign({ nonce, address, ttlMs, deposes }: Candidate): Promise<LeaderRow> {
+    const seconds = wholeSeconds(ttlMs)
     return this.#etcd.operation(async call => {
       let seen = await this.#look(call)
       for (;;) {
         const { leader } = seen
-        if (leader !== undefined && leader.nonce !== nonce) return rowOf(leader)
-        if (leader !== undefined) {
+        if (leader !== undefined && leader.nonce !== nonce && leader.nonce !== deposes) return rowOf(leader)
+        if (leader?.nonce === nonce) {
           const renewed = Number((await call('Lease/LeaseKeepAlive', { ID: leader.lease })).TTL)
           if (renewed >= seconds && leader.address === address) return rowOf(leader)
           if (renewed === 0) {
@@ -119,15 +120,36 @@ export class EtcdClusterStore implements ClusterStore {
     })
   }
 
+  openLease(lease: LeaseTime): Promise<void> {
+    return this.#leases.open(lease)
+  }
+
+  renewLease(lease: LeaseTime): Promise<LeaseRenewal> {
+    return this.#leases.renew(lease)
+  }
+
+  revokeLease(id: string): Promise<'revoked' | 'held'> {
+    return this.#leases.revoke(id)
+  }
+
+  endLease(id: string): Promise<void> {
+    return this.#leases.end(id)
+  }
+
+  leases(): Promise<readonly LeaseState[]> {
+    return this.#leases.all()
+  }
+
   /** Writes the leader row on a lease of its own, if the rows are still as they were seen; else gives what is there now. */
   async #take(call: Call, candidate: { nonce: string; address: string; seconds: number }, { leader: held, term }: Seen): Promise<{ won: LeaderRow } | Seen> {
     const { nonce, address, seconds } = candidate
     const keys = this.#keys
     const lease = (await call('Lease/LeaseGrant', { TTL: seconds })).ID
-    const won: LeaderRow = { nonce, address, term: held?.term ?? (term?.term ?? 0) + 1 }
+    const renewed = held?.nonce === nonce
+    const won: LeaderRow = { nonce, address, term: renewed ? held.term : (term?.term ?? 0) + 1 }
     const reply = await call('KV/Txn', {
       compare: [unchanged(keys.leader, held), unchanged(keys.term, term)],
-      success: [put(keys.leader, JSON.stringify(won), lease), ...(held === undefined ? [put(keys.term, String(won.term))] : [])],
+      success: [put(keys.leader, JSON.stringify(won), lease), ...(renewed ? [] : [put(keys.term, String(won.term))])],
       failure: [get(keys.leader), get(keys.term)],
     })
     const now = reply.succeeded ? undefined : seenIn(reply)
@@ -151,14 +173,3 @@ interface Seen {
 }
 
 const seenIn = (reply: Parameters<typeof found>[0]): Seen => ({ leader: readLeader(found(reply, 0)), term: readTerm(found(reply, 1)) })
-
-const rowOf = ({ nonce, address, term }: LeaderRow): LeaderRow => ({ nonce, address, term })
-
-async function revoke(call: Call, lease: string): Promise<void> {
-  try {
-    await call('Lease/LeaseRevoke', { ID: lease })
-  } catch (error) {
-    // It has ended by itself, or an earlier try got through.
-    if (!(error instanceof EtcdFailure && error.kind === 'missing')) throw error
-  }
-}

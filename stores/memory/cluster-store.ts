@@ -1,6 +1,6 @@
 /** The cluster's rows in this process's memory: for one host alone, and for tests. Ends by the given clock. */
 import type { Clock } from '../../core/clock.ts'
-import type { ClusterStore, LeaderRow, SavedTable } from '../cluster-store.ts'
+import type { Candidate, ClusterStore, LeaderRow, LeaseRenewal, LeaseState, LeaseTime, SavedTable } from '../cluster-store.ts'
 
 export class MemoryClusterStore implements ClusterStore {
   readonly name = 'memory:'
@@ -8,6 +8,8 @@ export class MemoryClusterStore implements ClusterStore {
   #leader: LeaderRow = { nonce: '', address: '', term: 0 }
   #endsAtMs = 0
   #table: SavedTable | undefined
+  /** When each lease is over. */
+  readonly #leases = new Map<string, number>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -16,10 +18,9 @@ export class MemoryClusterStore implements ClusterStore {
   async open(): Promise<void> {}
   async close(): Promise<void> {}
 
-  async campaign(candidate: { nonce: string; address: string; ttlMs: number }): Promise<LeaderRow> {
-    const { nonce, address, ttlMs } = candidate
+  async campaign({ nonce, address, ttlMs, deposes }: Candidate): Promise<LeaderRow> {
     const nowMs = this.#clock.monotonicMs()
-    const free = this.#leader.nonce === '' || this.#endsAtMs <= nowMs
+    const free = this.#leader.nonce === '' || this.#leader.nonce === deposes || this.#endsAtMs <= nowMs
     if (this.#leader.nonce !== nonce && !free) return this.#leader
     this.#leader = { nonce, address, term: this.#leader.nonce === nonce ? this.#leader.term : this.#leader.term + 1 }
     this.#endsAtMs = nowMs + ttlMs
@@ -39,5 +40,32 @@ export class MemoryClusterStore implements ClusterStore {
     if (table.term < newest || table.version <= (this.#table?.version ?? -1)) return 'stale'
     this.#table = table
     return 'ok'
+  }
+
+  async openLease({ id, ttlMs }: LeaseTime): Promise<void> {
+    this.#leases.set(id, this.#clock.monotonicMs() + ttlMs)
+  }
+
+  async renewLease({ id, ttlMs }: LeaseTime): Promise<LeaseRenewal> {
+    const nowMs = this.#clock.monotonicMs()
+    const held = this.#leases.has(id)
+    if (held) this.#leases.set(id, nowMs + ttlMs)
+    const led = this.#leader.nonce !== '' && this.#endsAtMs > nowMs
+    return { held, version: this.#table?.version ?? 0, leader: led ? this.#leader : undefined }
+  }
+
+  async revokeLease(id: string): Promise<'revoked' | 'held'> {
+    if ((this.#leases.get(id) ?? -Infinity) > this.#clock.monotonicMs()) return 'held'
+    this.#leases.delete(id)
+    return 'revoked'
+  }
+
+  async endLease(id: string): Promise<void> {
+    this.#leases.delete(id)
+  }
+
+  async leases(): Promise<readonly LeaseState[]> {
+    const nowMs = this.#clock.monotonicMs()
+    return [...this.#leases].map(([id, endsAtMs]) => ({ id, leftMs: endsAtMs - nowMs }))
   }
 }

@@ -6,9 +6,10 @@
  * any character, also the one that `text` cannot (U+0000). Epochs are doubles, since they may have a fraction. All keys
  * fit into a page of an index (2,704 bytes): type 256, id 1,024, name 512.
  *
- * Everything that changes rows is a procedure that commits by itself (`procedures.ts`).
+ * Everything that changes rows is a procedure that commits by itself (`procedures.ts`, `cluster-procedures.ts`).
  */
-import { campaign, claimShards, commitWrites, resign, saveTable } from './procedures.ts'
+import { campaign, campaignDeposing, endLease, openLease, renewLease, resign, revokeLease, saveTable } from './cluster-procedures.ts'
+import { claimShards, commitWrites } from './procedures.ts'
 
 export interface Migration {
   readonly version: number
@@ -76,6 +77,20 @@ ${commitWrites(s)};
 ${campaign(s)};
 ${resign(s)};
 ${saveTable(s)};
+`,
+  },
+  {
+    version: 2,
+    sql: s => `
+create table ${s}.leases (
+  id text collate "C" primary key,
+  ends timestamptz not null
+) with (fillfactor = 50);
+${campaignDeposing(s)};
+${openLease(s)};
+${renewLease(s)};
+${revokeLease(s)};
+${endLease(s)};
 `,
   },
 ]

@@ -57,11 +57,18 @@ export const actorStatements = (s: string): ActorStatements => ({
   },
 })
 
-export interface ClusterStatements extends Readonly<Record<'campaign' | 'resign' | 'loadTable' | 'saveTable', Statement>> {}
+export interface ClusterStatements extends Readonly<Record<
+  'campaign' | 'resign' | 'loadTable' | 'saveTable' | 'openLease' | 'renewLease' | 'revokeLease' | 'endLease' | 'leases', Statement
+>> {}
 
 export const clusterStatements = (s: string): ClusterStatements => ({
-  campaign: { name: 'troupe campaign', text: `call ${s}.campaign($1::text, $2::text, $3::float8, null, null, null)` },
+  campaign: { name: 'troupe campaign', text: `call ${s}.campaign_deposing($1::text, $2::text, $3::float8, $4::text, null, null, null)` },
   resign: { name: 'troupe resign', text: `call ${s}.resign($1::text)` },
   loadTable: { name: 'troupe load table', text: `select term::float8, version::float8, bytes from ${s}.placement_table` },
   saveTable: { name: 'troupe save table', text: `call ${s}.save_table($1::bigint, $2::bigint, $3::bytea, null)` },
+  openLease: { name: 'troupe open lease', text: `call ${s}.open_lease($1::text, $2::float8)` },
+  renewLease: { name: 'troupe renew lease', text: `call ${s}.renew_lease($1::text, $2::float8, null, null, null, null, null)` },
+  revokeLease: { name: 'troupe revoke lease', text: `call ${s}.revoke_lease($1::text, null)` },
+  endLease: { name: 'troupe end lease', text: `call ${s}.end_lease($1::text)` },
+  leases: { name: 'troupe leases', text: `select id, (extract(epoch from ends - clock_timestamp()) * 1000)::float8 from ${s}.leases` },
 })

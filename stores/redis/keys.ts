@@ -8,6 +8,7 @@
  *     {troupe:NAMESPACE:TYPE:SHARD}:dated        hash ID \0 NAME → value, of entries that have a due time (and are not in `entries`)
  *     {troupe:NAMESPACE:TYPE:SHARD}:due          sorted set of their ID \0 NAME by due time
  *     {troupe:NAMESPACE:TYPE}:shards             set of the shards that were ever claimed
+ *     {troupe:NAMESPACE}:leader, table, leases   the cluster's own rows (cluster-scripts.ts)
  *
  * Namespace and type are percent-encoded (no brace, colon or space is left), an id comes last: no two addresses share a key.
  */
@@ -30,7 +31,7 @@ export class RedisKeys {
   }
 
   /** A row of the cluster store. */
-  cluster(row: 'leader' | 'table'): string {
+  cluster(row: 'leader' | 'table' | 'leases'): string {
     return `{troupe:${this.#namespace}}:${row}`
   }
 }

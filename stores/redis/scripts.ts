@@ -174,34 +174,3 @@ for query = 1, #KEYS / 2 do
 end
 return pages
 `)
-
-/** KEYS: leader. ARGV: nonce, address, ttlMs. Returns nonce, address, term of the row as it is now. */
-export const campaignScript = redisScript(`
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local held = redis.call('HMGET', KEYS[1], 'nonce', 'address', 'term', 'ends')
-local nonce, term = held[1] or '', tonumber(held[3] or '0')
-if nonce ~= ARGV[1] then
-  if nonce ~= '' and tonumber(held[4]) > now then return { nonce, held[2], held[3] } end
-  term = term + 1
-end
-local shown = string.format('%.0f', term)
-redis.call('HSET', KEYS[1], 'nonce', ARGV[1], 'address', ARGV[2], 'term', shown, 'ends', string.format('%.0f', now + ARGV[3]))
-return { ARGV[1], ARGV[2], shown }
-`)
-
-/** KEYS: leader. ARGV: nonce. */
-export const resignScript = redisScript(`
-if redis.call('HGET', KEYS[1], 'nonce') == ARGV[1] then redis.call('HSET', KEYS[1], 'nonce', '', 'address', '', 'ends', '0') end
-return ''
-`)
-
-/** KEYS: leader, table. ARGV: term, version, bytes. Returns 'ok' or 'stale'. */
-export const saveTableScript = redisScript(`
-local term, version = tonumber(ARGV[1]), tonumber(ARGV[2])
-local leader = tonumber(redis.call('HGET', KEYS[1], 'term') or '0')
-local saved = redis.call('HMGET', KEYS[2], 'term', 'version')
-if term < leader or term < tonumber(saved[1] or '0') or version <= tonumber(saved[2] or '-1') then return 'stale' end
-redis.call('HSET', KEYS[2], 'term', ARGV[1], 'version', ARGV[2], 'bytes', ARGV[3])
-return 'ok'
-`)

@@ -55,7 +55,7 @@ test('the first one to open an empty database makes the schema, and the next one
   const url = await database()
   await openAndClose(url)
   const made = await tables(url, 'troupe_default')
-  expect(made.map(({ t }) => t)).toEqual(['claims', 'entries', 'heads', 'leader', 'migrations', 'placement_table'])
+  expect(made.map(({ t }) => t)).toEqual(['claims', 'entries', 'heads', 'leader', 'leases', 'migrations', 'placement_table'])
   await openAndClose(url)
   expect(await inDatabase(url, 'select version from troupe_default.migrations')).toEqual(Array.from({ length: newestVersion }, (_, i) => ({ version: i + 1 })))
 })
