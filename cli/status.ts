@@ -46,21 +46,25 @@ const asText = (cluster: ClusterStatus, key?: ActorKey, location?: ActorLocation
   [headline(cluster), '', hostTable(cluster.hosts), ...(key === undefined || location === undefined ? [] : ['', placeOf(key, location)])].join('\n')
 
 const headline = (cluster: ClusterStatus): string =>
-  `table version ${cluster.tableVersion}, placement ${cluster.placement}, store ${cluster.store}`
+  [`table version ${cluster.tableVersion}`, `placement ${cluster.placement}${cluster.leader === undefined ? '' : `, led by ${cluster.leader}`}`, `store ${cluster.store}`].join(', ')
 
 /** A row for each type that a host runs; what belongs to the host stands in its first row. */
 function hostTable(hosts: readonly HostStatus[]): string {
   const rows = hosts.flatMap(host => {
     const types: readonly (string | undefined)[] = host.types.length > 0 ? host.types : [undefined]
     return types.map((type, i): Cell[] => [
-      ...(i === 0 ? [host.id, host.phase, host.http || '-', host.address || '-', String(host.tableVersion)] : ['', '', '', '', '']),
+      ...(i === 0 ? [host.id, host.phase, leaseOf(host), host.http || '-', host.address || '-', String(host.tableVersion)] : ['', '', '', '', '', '']),
       type ?? '-',
       type === undefined ? '-' : host.shards[type] ?? 0,
       type === undefined ? '-' : host.activations[type] ?? 0,
     ])
   })
-  return formatTable(['HOST', 'PHASE', 'HTTP', 'PEER', 'TABLE', 'TYPE', 'SHARDS', 'ACTIVATIONS'], rows)
+  return formatTable(['HOST', 'PHASE', 'LEASE', 'HTTP', 'PEER', 'TABLE', 'TYPE', 'SHARDS', 'ACTIVATIONS'], rows)
 }
+
+/** How long the host may serve without another renewal. */
+const leaseOf = ({ leaseLeftMs }: HostStatus): string =>
+  leaseLeftMs === undefined ? '-' : leaseLeftMs <= 0 ? 'out' : `${(leaseLeftMs / 1000).toFixed(1)} s`
 
 function placeOf(key: ActorKey, { member, shard, epoch }: ActorLocation): string {
   if (member === undefined) return `${showKey(key)} has no host now: none that is up runs ${key.type} (shard ${shard})`

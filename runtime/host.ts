@@ -156,7 +156,7 @@ export class Host implements Dispatcher {
     this.#transport = options.placement.length > 0 ? this.#openTransport(adapters.transport ?? (peers => new GrpcTransport(peers))) : undefined
     this.#report = new StatusReport({
       self: () => ({ id: this.id, incarnation: this.incarnation, addresses: this.addresses, phase: this.#phase }),
-      types: this.#types, weight: options.weight, shardBits: options.shardBits, storeName: this.#stores.actors.name, alone: options.placement.length === 0,
+      types: this.#types, weight: options.weight, shardBits: options.shardBits, storeName: this.#stores.actors.name, alone: options.placement.length === 0, leaseLeftMs: () => undefined, leader: () => undefined,
       membership: this.#membership, catalog: this.#catalog, router: this.#router, transport: this.#transport, outgoing: this.#outgoing, clock,
     })
     this.#lifecycle = new Lifecycle(this.#stages(), clock, log)

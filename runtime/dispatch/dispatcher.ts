@@ -3,6 +3,7 @@
  * The host (runtime/host.ts) is its one production adapter.
  */
 import type { ReminderInfo } from '../../actors/actor-reminders.ts'
+import type { Caller } from '../../actors/authorize.ts'
 import type { ManagementOperation, SendInfo } from '../../actors/management.ts'
 import type { Member } from '../../placement/membership.ts'
 
@@ -18,6 +19,8 @@ export interface CallRequest {
   readonly signal?: AbortSignal | undefined
   /** The call takes effect once; repeats get the stored reply. */
   readonly idempotencyKey?: string | undefined
+  /** Who is at the door, for the authorize hook; this host itself when absent. */
+  readonly caller?: Caller | undefined
 }
 
 export interface ManageRequest {
@@ -28,6 +31,7 @@ export interface ManageRequest {
   readonly args: readonly unknown[]
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
+  readonly caller?: Caller | undefined
 }
 
 export interface PageRequest {
@@ -76,11 +80,15 @@ export interface HostStatus {
   readonly activations: Readonly<Record<string, number>>
   /** Whether it hears its placement service; for the metadata route. */
   readonly placement?: ClusterStatus['placement']
+  /** Until its lease runs out; less than 0: it may not serve now. Absent when it has none, being alone. */
+  readonly leaseLeftMs?: number
 }
 
 export interface ClusterStatus {
   readonly tableVersion: number
   readonly placement: 'connected' | 'disconnected' | 'standalone'
+  /** HOST:PORT of who leads placement, as far as the host that was asked knows. */
+  readonly leader?: string
   readonly store: string
   readonly hosts: readonly HostStatus[]
 }
@@ -100,11 +108,11 @@ export interface Dispatcher {
   /** One operation of `ActorManagement` on one actor, wherever it lives. */
   manage(request: ManageRequest): Promise<CallReply>
   /** Reminders of a type, in pages. Rejects with UNKNOWN_TYPE · BAD_REQUEST (cursor, limit) · STORE_UNAVAILABLE. */
-  listReminders(type: string, page: PageRequest): Promise<ReminderPage>
+  listReminders(type: string, page: PageRequest, caller?: Caller): Promise<ReminderPage>
   /** Undelivered sends of the actors of a type, in pages; `from` is the sender's id. Rejects as `listReminders`. */
-  listSends(type: string, page: PageRequest): Promise<SendPage>
+  listSends(type: string, page: PageRequest, caller?: Caller): Promise<SendPage>
   /** A public field or a storage key of an actor, after every commit it could show (P3); value undefined when absent. */
-  readState(type: string, id: string, key: string): Promise<CallReply>
+  readState(type: string, id: string, key: string, caller?: Caller): Promise<CallReply>
   /** This host alone; answers at once. */
   hostStatus(): HostStatus
   /** This host's table and every member's own answer, each asked within `timeoutMs`. */

@@ -18,8 +18,11 @@ interface Sources {
   readonly weight: number
   readonly shardBits: number
   readonly storeName: string
-  /** No placement service: the cluster is this host. */
+  /** The cluster is this host. */
   readonly alone: boolean
+  readonly leaseLeftMs: () => number | undefined
+  /** Who leads placement. */
+  readonly leader: () => string | undefined
   readonly membership: Membership
   readonly catalog: Catalog
   readonly router: Router
@@ -39,6 +42,7 @@ export class StatusReport {
     const { types, membership, weight, shardBits, catalog } = this.#sources
     const { id, incarnation, addresses, phase } = this.#sources.self()
     const { table } = membership
+    const leaseLeftMs = this.#sources.leaseLeftMs()
     const shards: Record<string, number> = {}
     for (const type of types.keys()) {
       shards[type] = 0
@@ -47,14 +51,16 @@ export class StatusReport {
     return {
       id, incarnation, address: addresses.peer ?? '', http: addresses.http ?? '', types: [...types.keys()], weight, phase,
       tableVersion: table.version, shards, activations: catalog.counts(), placement: this.#placement(),
+      ...(leaseLeftMs === undefined ? {} : { leaseLeftMs: Math.round(leaseLeftMs) }),
     }
   }
 
   async cluster(timeoutMs: number): Promise<ClusterStatus> {
     const { table } = this.#sources.membership
+    const leader = this.#sources.leader()
     const hosts = await Promise.all([...table.members.values()].map(member => this.#ask(member, timeoutMs)))
     return {
-      tableVersion: table.version, placement: this.#placement(), store: this.#sources.storeName, hosts: hosts.sort((a, b) => (a.id < b.id ? -1 : 1)),
+      tableVersion: table.version, placement: this.#placement(), ...(leader === undefined ? {} : { leader }), store: this.#sources.storeName, hosts: hosts.sort((a, b) => (a.id < b.id ? -1 : 1)),
     }
   }
 
