@@ -24,6 +24,12 @@ const DRIFT = 50
 /** The monotonic time up to which the holder may serve after a renewal that it sent at `sentMs`. */
 export const leaseDeadlineMs = (sentMs: number, ttlMs: number): number => sentMs + ttlMs - ttlMs / DRIFT
 
+/** After this a renewal without an answer is given up: two more have their chance before the deadline of one sent a beat before. */
+export const giveUpMs = ({ ttlMs }: LeaseTimes): number => ttlMs / 4
+
+/** Between two renewals, however often somebody asks for news. */
+export const leastPauseMs = ({ renewMs }: LeaseTimes): number => renewMs / 10
+
 /** What a renewal brought besides the time. */
 export interface LeaseNews {
   /** Version of the table in the cluster store. */
