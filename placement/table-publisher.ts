@@ -42,6 +42,8 @@ export interface PublisherParts {
 export class TablePublisher {
   readonly #parts: PublisherParts
   #table: Table
+  /** The last one that was to be saved: perhaps it was, and somebody has read it. So the next one follows from it, published or not. */
+  #attempted: Table
   #floor: number
   #timer: { at: number; timer: Timer } | undefined
   #busy = false
@@ -54,7 +56,7 @@ export class TablePublisher {
 
   constructor(parts: PublisherParts) {
     this.#parts = parts
-    this.#table = parts.table
+    this.#table = this.#attempted = parts.table
     this.#floor = parts.table.version
   }
 
@@ -130,7 +132,7 @@ export class TablePublisher {
   }
 
   #compute(): { table: Table; left: Member[] } {
-    const before = this.#table
+    const before = this.#attempted
     const version = this.#floor + 1
     const isReleased = (type: string, shard: number, holder: string): boolean =>
       this.#released.get(releaseKey(holder, type))?.has(shard) === true
@@ -138,7 +140,7 @@ export class TablePublisher {
     let table = nextTable(before, living, version, isReleased)
     const left = living.filter(member => member.leaving && !table.holds(member.id))
     if (left.length > 0) table = nextTable(before, living.filter(member => !left.includes(member)), version, isReleased)
-    if (table === before && this.#floor > before.version) table = before.renumbered(version)
+    if (table === before && (this.#floor > before.version || before !== this.#table)) table = before.renumbered(version)
     return { table, left }
   }
 
@@ -146,6 +148,7 @@ export class TablePublisher {
     const { store, term, log } = this.#parts
     // Used up before the outcome is known: it may be stored even if we never hear so.
     this.#floor = table.version
+    this.#attempted = table
     try {
       const bytes = encodeCluster({ table, fingerprint: this.#parts.fingerprint() })
       if (await store.saveTable({ term, version: table.version, bytes }) === 'ok') return 'ok'
