@@ -34,6 +34,8 @@ export interface Exit {
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** A command that runs the process, as `ip netns exec NAME`: it must become the process (exec). */
+  readonly under?: readonly string[]
 }
 
 export class TroupeProcess {
@@ -49,7 +51,8 @@ export class TroupeProcess {
   constructor(name: string, args: readonly string[], options: StartOptions = {}) {
     if (!existsSync(entry)) throw new Error(`${entry} is missing: run 'npm run build' first`)
     this.name = name
-    this.child = spawn(process.execPath, ['--import', endsWithParent, entry, ...args], {
+    const [command, ...before] = [...options.under ?? [], process.execPath]
+    this.child = spawn(command!, [...before, '--import', endsWithParent, entry, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...withoutFlags(process.env), ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
