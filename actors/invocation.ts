@@ -10,6 +10,7 @@ import { TroupeError } from '../core/errors.ts'
 import { inDoubt } from '../core/in-doubt.ts'
 import { showKey } from '../core/ids.ts'
 import type { Method } from './actor-type.ts'
+import type { Caller } from './authorize.ts'
 import type { ChainLink } from './call-chain.ts'
 
 /** How its result leaves this host: as a copy for a caller in this process, as bytes for a peer. */
@@ -33,6 +34,8 @@ export interface CallKeeper {
 /** Keeps a call until its deadline, unless it is removed before. */
 export interface DeadlineKeeper {
   remove(call: Invocation): void
+  /** The time that deadlines are kept by, monotonic ms. */
+  nowMs(): number
 }
 
 /**
@@ -76,6 +79,8 @@ export interface CallParts {
   readonly parent: ChainLink | undefined
   readonly kind?: CallKind | undefined
   readonly once?: Once | undefined
+  /** Who calls, where the call itself does not say it (`callerOf`). */
+  readonly caller?: Caller | undefined
 }
 
 /** A subclass says who is told the answer. */
@@ -90,6 +95,9 @@ export abstract class Invocation implements ChainLink {
   readonly form: ResultForm
   readonly kind: CallKind
   readonly once: Once | undefined
+  readonly caller: Caller | undefined
+  /** What its arguments take, as far as is known: what bounds in bytes are counted in. */
+  bytes = 0
   /** Monotonic ms; the call fails with CALL_TIMEOUT when it passes. 0 = not yet fixed: `timeoutMs` from the first wait on. */
   deadline: number
   readonly timeoutMs: number
@@ -114,6 +122,8 @@ export abstract class Invocation implements ChainLink {
   gate: OutputGate | undefined = undefined
   /** The last reason why it could not be delivered, while the router tries on. */
   problem: TroupeError | undefined = undefined
+  /** This host's authorize hook has let it in. */
+  admitted = false
   attempts = 0
   /** Who answered. */
   host = ''
@@ -138,6 +148,7 @@ export abstract class Invocation implements ChainLink {
     this.form = form
     this.kind = call.kind ?? 'method'
     this.once = call.once
+    this.caller = call.caller
     this.timeoutMs = call.timeoutMs
     this.deadline = 0
   }
@@ -178,6 +189,11 @@ export abstract class Invocation implements ChainLink {
   /** Aborts `signal`; the turn may go on, nobody waits for it. */
   abort(reason: TroupeError): void {
     (this.#abort ??= new AbortController()).abort(reason)
+  }
+
+  /** Its deadline has passed. */
+  expire(): void {
+    this.abandon('CALL_TIMEOUT', `no answer within ${Math.round(this.timeoutMs)} ms`)
   }
 
   /** The caller gave up: by its deadline or its signal. What has not started never will. */
