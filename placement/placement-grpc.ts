@@ -2,13 +2,17 @@
  * The stream between hosts and placement over gRPC, both ends: the only importer of grpc-js in this folder. No decisions.
  */
 import {
-  credentials, loadPackageDefinition, Server, ServerCredentials, status as grpcStatus,
-  type Client, type ClientDuplexStream, type GrpcObject, type sendUnaryData, type ServerDuplexStream, type ServiceClientConstructor,
+  loadPackageDefinition, Server, status as grpcStatus,
+  type Client, type ClientDuplexStream, type GrpcObject, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall, type ServiceClientConstructor,
 } from '@grpc/grpc-js'
 import type { Clock } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
+import { checkExposure } from '../core/exposure.ts'
+import { hostProblem, roleProblem } from '../core/tls-grants.ts'
 import { joinAddress } from './addresses.ts'
+import { channelCredentials, clientGrants, isTlsFailure, serverCredentials, tlsChannelOptions, type ClusterTls } from './grpc-tls.ts'
 import type { HostSession } from './host-sessions.ts'
+import { refusal } from './join-check.ts'
 import type { HostMessage, PlacementMessage } from './messages.ts'
 import type { Dial, LinkListener, PlacementEndpoint, PlacementLink } from './placement-link.ts'
 import { loadPlacementProto } from './proto.ts'
@@ -23,20 +27,32 @@ const serviceClient = (): ServiceClientConstructor => {
   return root.troupe.placement.v1.Placement as ServiceClientConstructor
 }
 
+export interface ServeSecurity {
+  /** Hosts must show a certificate that lets them join under their id with their types; plain text without. */
+  readonly tls?: ClusterTls | undefined
+  /** Listens beyond this machine without `tls`. */
+  readonly insecure?: boolean | undefined
+}
+
 /**
  * Listens on `host`:`port` (0: chosen by the system).
- * @throws PORT_TAKEN · BAD_OPTION when the address cannot be bound for another reason
+ * @throws PORT_TAKEN · BAD_OPTION when the address is open to strangers, or cannot be bound for another reason
  */
 export async function servePlacement(
-  host: string, port: number, endpoint: PlacementEndpoint, clock: Clock,
+  host: string, port: number, endpoint: PlacementEndpoint, clock: Clock, { tls, insecure = false }: ServeSecurity = {},
 ): Promise<{ address: string; close(): Promise<void> }> {
+  await checkExposure({ what: 'the port of the placement service', host, secured: tls !== undefined, insecure, remedy: 'give --tls-ca, --tls-cert and --tls-key' })
   const server = new Server({ 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 })
   server.addService(serviceClient().service, {
-    Connect: (call: ServerDuplexStream<HostMessage, PlacementMessage>) => serveHost(call, endpoint),
-    Status: (_call: unknown, reply: sendUnaryData<unknown>) => reply(null, endpoint.status()),
+    Connect: (call: ServerDuplexStream<HostMessage, PlacementMessage>) => serveHost(call, endpoint, tls),
+    Status: (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
+      const problem = tls && anyRoleProblem(call, tls)
+      if (problem === undefined) reply(null, endpoint.status())
+      else reply({ code: grpcStatus.PERMISSION_DENIED, details: `FORBIDDEN: ${problem}` })
+    },
   })
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(joinAddress(host, port), ServerCredentials.createInsecure(), (error, boundPort) => {
+    server.bindAsync(joinAddress(host, port), serverCredentials(tls?.identity), (error, boundPort) => {
       if (error === null) resolve(boundPort)
       else reject(bindError(host, port, error))
     })
@@ -61,8 +77,19 @@ function bindError(host: string, port: number, error: Error): TroupeError {
     : `placement: cannot listen on ${joinAddress(host, port)}: ${messageOf(error)}`, { cause: error, data: { host, port } })
 }
 
-function serveHost(call: ServerDuplexStream<HostMessage, PlacementMessage>, endpoint: PlacementEndpoint): void {
+/** Whoever is of this cluster may look. */
+function anyRoleProblem(call: ServerUnaryCall<unknown, unknown>, { namespace }: ClusterTls): string | undefined {
+  const grants = clientGrants(call)
+  const problems = (['host', 'placement', 'client'] as const).map(role => roleProblem(grants, namespace, role))
+  return problems.includes(undefined) ? undefined : problems[0]
+}
+
+function serveHost(call: ServerDuplexStream<HostMessage, PlacementMessage>, endpoint: PlacementEndpoint, tls: ClusterTls | undefined): void {
   let open = true
+  const grants = tls === undefined ? [] : clientGrants(call)
+  /** What a host says of itself must be what its certificate says of it. */
+  const impostor = (message: HostMessage): string | undefined =>
+    (tls !== undefined && message.kind === 'join' ? hostProblem(grants, tls.namespace, message.join.id, message.join.types) : undefined)
   const session: HostSession = {
     send: message => open && call.write(message),
     end: () => { if (open) call.end() },
@@ -73,7 +100,13 @@ function serveHost(call: ServerDuplexStream<HostMessage, PlacementMessage>, endp
     endpoint.closed(session)
     call.end()
   }
-  call.on('data', (message: HostMessage) => { if (open) endpoint.receive(session, message) })
+  call.on('data', (message: HostMessage) => {
+    if (!open) return
+    const problem = impostor(message)
+    if (problem === undefined) return endpoint.receive(session, message)
+    call.write({ version: 0, term: 0, kind: 'refused', refused: refusal('FORBIDDEN', `this process may not join the cluster as it asked to: ${problem}`) })
+    close()
+  })
   call.on('drain', () => { if (open) endpoint.drained(session) })
   call.on('end', close)
   call.on('cancelled', close)
@@ -82,10 +115,11 @@ function serveHost(call: ServerDuplexStream<HostMessage, PlacementMessage>, endp
 }
 
 /** Links over gRPC. Each has a channel of its own, so that a new attempt never waits for the back-off of an old one. */
-export const grpcDial = (): Dial => {
+export const grpcDial = (tls?: ClusterTls): Dial => {
   const Placement = serviceClient()
   return (address, listener) => {
-    const client = new Placement(address, credentials.createInsecure(), {
+    const client = new Placement(address, channelCredentials(tls?.identity, grants => roleProblem(grants, tls!.namespace, 'placement')), {
+      ...tlsChannelOptions(tls),
       'grpc.use_local_subchannel_pool': 1,
       'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000,
       'grpc.max_receive_message_length': MAX_TABLE_BYTES,
@@ -98,6 +132,13 @@ export const grpcDial = (): Dial => {
 
 /** grpc-js ends what it says with a label for notes of the resolver, also when there are none. */
 const withoutEmptyNote = (text: string): string => text.replace(/\s*Resolution note:\s*$/, '')
+
+function reasonOf(error: Error & { code?: number; details?: string }): Error {
+  const text = error.code === grpcStatus.UNAVAILABLE ? withoutEmptyNote(error.details ?? error.message) : messageOf(error)
+  return isTlsFailure(text)
+    ? new TroupeError('UNAUTHENTICATED', `UNAUTHENTICATED: the certificates of this host and of the placement service do not fit: ${text}`)
+    : new Error(text)
+}
 
 function hostLink(client: Client, stream: ClientDuplexStream<HostMessage, PlacementMessage>, listener: LinkListener): PlacementLink {
   let open = true
@@ -114,7 +155,7 @@ function hostLink(client: Client, stream: ClientDuplexStream<HostMessage, Placem
   stream.on('end', () => { if (close()) listener.closed(new Error('the service ended the stream')) })
   // After `close` the cancellation itself is reported here, to nobody.
   stream.on('error', (error: Error & { code?: number; details?: string }) => {
-    if (close()) listener.closed(new Error(error.code === grpcStatus.UNAVAILABLE ? withoutEmptyNote(error.details ?? error.message) : messageOf(error)))
+    if (close()) listener.closed(reasonOf(error))
   })
   return {
     send: message => open && stream.writableLength < MAX_WAITING && (stream.write(message), true),

@@ -28,6 +28,8 @@ interface DeliveryOptions {
   readonly random: Random
   readonly log: Logger
   readonly route: (call: Invocation) => void
+  /** See `DueRows`. */
+  readonly refusal?: ((type: string, id: string, method: string) => Promise<unknown>) | undefined
 }
 
 /** Undelivered sends of one actor, and of all actors of a host. */
@@ -43,8 +45,8 @@ export class Delivery {
   readonly #outbox: Outbox
   readonly #owned: OwnedShards
 
-  constructor({ types, store, commits, claims, clock, random, log, route }: DeliveryOptions) {
-    const rows = new DueRows({ types, clock, log, route, current: (shard, row) => this.#scheduler.current(shard, row) })
+  constructor({ types, store, commits, claims, clock, random, log, route, refusal }: DeliveryOptions) {
+    const rows = new DueRows({ types, clock, log, route, refusal, current: (shard, row) => this.#scheduler.current(shard, row) })
     this.#scheduler = new DueScheduler({ clock, log, load: queries => store.due(queries), fire: (shard, row) => rows.fire(shard, row) })
     this.#outbox = new Outbox({
       clock, random, log, commits, claim: shard => claims.of(shard), load: queries => store.due(queries),

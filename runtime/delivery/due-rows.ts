@@ -29,6 +29,8 @@ interface DueRowsOptions {
   readonly log: Logger
   readonly route: (call: Invocation) => void
   readonly current: (shard: ShardKey, row: DueRow) => boolean
+  /** Why a reminder's method must not run, or undefined: the authorize hook, where there is one. */
+  readonly refusal?: ((type: string, id: string, method: string) => Promise<unknown>) | undefined
 }
 
 const FIRST_RETRY_MS = 100
@@ -60,6 +62,12 @@ export class DueRows {
   async #fireReminder(type: ActorType, shard: ShardKey, row: DueRow): Promise<FireResult> {
     seams.at?.('reminder.fire')
     const run = new ReminderRun(row, () => this.#options.current(shard, row))
+    if (this.#options.refusal !== undefined) {
+      const refusal = await this.#options.refusal(type.name, row.id, run.method)
+      // It counts as a try: a reminder that may not run must not come again for ever, unseen.
+      if (TroupeError.is(refusal, 'FORBIDDEN')) return this.#recordFailure(type, shard, run, refusal)
+      if (refusal !== undefined) return this.#again(shard, row, refusal)
+    }
     try {
       const result = await this.#turn(type, row.id, `reminder ${run.name}`, (activation, instance) => run.run(activation, instance))
       if (run.late !== undefined) await this.#turn(type, row.id, `reminder ${run.name}`, run.late)

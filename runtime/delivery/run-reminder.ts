@@ -34,6 +34,15 @@ export class ReminderRun {
     this.#isCurrent = isCurrent
   }
 
+  /** What it calls; `onReminder` when it names nothing. Also of a row that cannot be read: its turn says so. */
+  get method(): string {
+    try {
+      return decodeReminder(this.row.value, this.name).method ?? 'onReminder'
+    } catch {
+      return 'onReminder'
+    }
+  }
+
   /** The turn of the occurrence. @returns a time when it is not due before that, by a clock that was set back meanwhile */
   run(activation: Activation, instance: Actor): unknown {
     if (this.#isOver(activation)) return undefined

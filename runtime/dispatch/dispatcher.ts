@@ -5,6 +5,7 @@
 import type { ReminderInfo } from '../../actors/actor-reminders.ts'
 import type { Caller } from '../../actors/authorize.ts'
 import type { ManagementOperation, SendInfo } from '../../actors/management.ts'
+import type { TroupeError } from '../../core/errors.ts'
 import type { Member } from '../../placement/membership.ts'
 
 export interface CallRequest {
@@ -19,6 +20,8 @@ export interface CallRequest {
   readonly signal?: AbortSignal | undefined
   /** The call takes effect once; repeats get the stored reply. */
   readonly idempotencyKey?: string | undefined
+  /** Of its body, once `refusal` has let it in: what it is counted with. */
+  readonly bytes?: number | undefined
   /** Who is at the door, for the authorize hook; this host itself when absent. */
   readonly caller?: Caller | undefined
 }
@@ -100,6 +103,11 @@ export interface ActorLocation {
 }
 
 export interface Dispatcher {
+  /**
+   * Asked by a door before it reads a call's body of so many bytes (0 when unknown): OVERLOADED when this host takes no more
+   * calls from outside now. Absent: it takes all.
+   */
+  refusal?(bytes: number): TroupeError | undefined
   /**
    * Calls a method of an actor, wherever it lives.
    * Rejects with a TroupeError, or with the author's ActorError (rebuilt when it came from another host).

@@ -10,7 +10,7 @@ import { decode, encode } from '../../core/codec.ts'
 import { errorCodes, messageOf, TroupeError, type ErrorCode, type Executed } from '../../core/errors.ts'
 
 export const kind = {
-  /** [1, callId, type, id, method, args, timeoutMs, chain, flags], and for a call that takes effect once what `packOnce` makes */
+  /** [1, callId, type, id, method, args, timeoutMs, chain, flags], and where there is more to say: what `packOnce` makes or null, what `packCaller` makes */
   call: 1,
   /** [2, callId, result, epoch] */
   result: 2,

@@ -2,6 +2,7 @@
  * Calls of this host that peers run: each waits under its id for exactly one answer, or for its link to close.
  * A link that closes leaves its calls 'unknown': they may have run. Nothing is resent here.
  */
+import { packCaller } from '../../actors/authorize.ts'
 import { encodeChain } from '../../actors/call-chain.ts'
 import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
@@ -65,9 +66,9 @@ export class Outgoing {
     const args = packArgs(call.args, this.#maxPayloadBytes)
     const leftMs = Math.ceil(this.#hooks.watch(call))
     const chain = encodeChain(call.parent)
-    const message: Message = call.once === undefined
-      ? [kind.call, id, call.typeName, call.id, call.methodName, args, leftMs, chain, flags]
-      : [kind.call, id, call.typeName, call.id, call.methodName, args, leftMs, chain, flags, packOnce(call.once)]
+    const message: unknown[] = [kind.call, id, call.typeName, call.id, call.methodName, args, leftMs, chain, flags]
+    if (call.once !== undefined || call.caller !== undefined) message.push(call.once === undefined ? null : packOnce(call.once))
+    if (call.caller !== undefined) message.push(packCaller(call.caller))
     if (!link.send(message)) return false
     const awaited = this.#of(link)
     awaited.calls.set(id, call)

@@ -83,6 +83,8 @@ export class Attempt {
       const answer = decodeAnswer(bytes, `host ${peerId} at ${address}`)
       if (!('refused' in answer)) {
         if (answer.hostId !== peerId) throw new TroupeError('PROTOCOL', `host ${answer.hostId} answers there`)
+        const impostor = wire.identityProblem?.(peerId)
+        if (impostor !== undefined) throw new TroupeError('FORBIDDEN', `FORBIDDEN: ${impostor}`)
         return this.#succeed(opened(wire, answer, dial))
       }
       if (answer.refused !== 'superseded') return this.fail(this.#unreachable(answer.reason, false, undefined, answer.refused))

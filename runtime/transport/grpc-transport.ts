@@ -3,8 +3,10 @@
  *
  * Links, hellos and batching are in `PeerLinks`; this file listens, dials, and sets what gRPC is told.
  */
-import { Server, ServerCredentials, type ChannelOptions, type ServerDuplexStream } from '@grpc/grpc-js'
+import { Server, type ChannelOptions, type ServerDuplexStream } from '@grpc/grpc-js'
 import { messageOf, TroupeError } from '../../core/errors.ts'
+import { checkExposure } from '../../core/exposure.ts'
+import { serverCredentials, type ClusterTls } from '../../placement/grpc-tls.ts'
 import { maxFrameBytes } from './frame-link.ts'
 import { dialGrpc, identity, PEER_METHOD, ServerWire } from './grpc-wire.ts'
 import { PeerLinks, type PeerOptions } from './peer-links.ts'
@@ -17,6 +19,10 @@ export interface GrpcTransportOptions extends PeerOptions {
   readonly keepaliveMs?: number
   /** A connection without that sign for so long is closed; 2,000 milliseconds by default. Below, long pauses of a busy peer end links. */
   readonly keepaliveTimeoutMs?: number
+  /** Both ends of every stream must show a certificate of a host of this cluster, and under its own name; plain text without. */
+  readonly tls?: ClusterTls | undefined
+  /** Listens beyond this machine without `tls`. */
+  readonly insecure?: boolean | undefined
   /** For `close` to send what is queued; 2,000 milliseconds by default. */
   readonly closeMs?: number
 }
@@ -30,22 +36,23 @@ export class GrpcTransport implements Transport {
   constructor(options: GrpcTransportOptions) {
     this.#options = options
     const channel = channelOptions(options)
-    this.#links = new PeerLinks(options, address => dialGrpc(address, channel))
+    this.#links = new PeerLinks(options, address => dialGrpc(address, channel, options.tls))
     this.#server = new Server(channel)
     this.#server.addService(
       { Connect: { path: PEER_METHOD, requestStream: true, responseStream: true, requestSerialize: identity, requestDeserialize: identity, responseSerialize: identity, responseDeserialize: identity } },
-      { Connect: (stream: ServerDuplexStream<Buffer, Buffer>) => this.#links.accept(new ServerWire(stream)) },
+      { Connect: (stream: ServerDuplexStream<Buffer, Buffer>) => this.#links.accept(new ServerWire(stream, options.tls)) },
     )
   }
 
-  listen(): Promise<{ address: string }> {
-    const { host, port } = this.#options.bind
+  async listen(): Promise<{ address: string }> {
+    const { bind: { host, port }, tls, insecure = false } = this.#options
     const shown = host.includes(':') ? `[${host}]` : host
     if (!Number.isInteger(port) || port < 0 || port > 65535) {
-      return Promise.reject(new TroupeError('BAD_OPTION', `the peer port must be 0 to 65535, not ${port}`))
+      throw new TroupeError('BAD_OPTION', `the peer port must be 0 to 65535, not ${port}`)
     }
+    await checkExposure({ what: 'the port for other hosts', host, secured: tls !== undefined, insecure, remedy: 'give --tls-ca, --tls-cert and --tls-key' })
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(`${shown}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      this.#server.bindAsync(`${shown}:${port}`, serverCredentials(tls?.identity), (error, bound) => {
         if (error === null) return resolve({ address: `${shown}:${bound}` })
         const taken = messageOf(error).includes('EADDRINUSE')
         reject(taken

@@ -1,12 +1,14 @@
 /**
  * Wires over gRPC: one bidirectional stream each, whose messages are our bytes as they are. The dialling side (`dialGrpc`)
- * and the listening side (`ServerWire`).
+ * and the listening side (`ServerWire`). With certificates both ends know which hosts the other may be.
  */
 import {
-  Client, credentials, Metadata, status as codes,
+  Client, Metadata, status as codes,
   type ChannelOptions, type ClientDuplexStream, type ServerDuplexStream, type StatusObject,
 } from '@grpc/grpc-js'
 import { TroupeError } from '../../core/errors.ts'
+import { roleProblem, type Grant } from '../../core/tls-grants.ts'
+import { channelCredentials, clientGrants, isTlsFailure, tlsChannelOptions, type ClusterTls } from '../../placement/grpc-tls.ts'
 import { ConnectionRefused, type Wire, type WireEvents } from './wire.ts'
 
 /** The one method of the peer service; both sides send opaque bytes. */
@@ -82,10 +84,12 @@ class ClientWire extends GrpcWire {
   readonly remote: string
   readonly #client: Client
   readonly #stream: ClientDuplexStream<Buffer, Buffer>
+  readonly #mayBe: (hostId: string) => string | undefined
 
-  constructor(client: Client, address: string, stream: ClientDuplexStream<Buffer, Buffer>) {
+  constructor(client: Client, address: string, stream: ClientDuplexStream<Buffer, Buffer>, mayBe: (hostId: string) => string | undefined) {
     super(stream)
     this.remote = address
+    this.#mayBe = mayBe
     this.#client = client
     this.#stream = stream
     // `status` follows and says the same; without a listener an error would end the process.
@@ -96,6 +100,9 @@ class ClientWire extends GrpcWire {
       if (status.code === codes.OK && !stream.readableEnded) stream.once('end', close)
       else close()
     })
+  }
+  identityProblem(hostId: string): string | undefined {
+    return this.#mayBe(hostId)
   }
   protected abort(): void {
     this.#stream.cancel()
@@ -109,6 +116,7 @@ class ClientWire extends GrpcWire {
 function reasonOf(status: StatusObject): Error {
   if (status.code === codes.OK) return lost('the peer ended the stream')
   if (status.details.includes('ECONNREFUSED')) return new ConnectionRefused('connection refused')
+  if (isTlsFailure(status.details)) return new TroupeError('UNAUTHENTICATED', `UNAUTHENTICATED: the certificates do not fit: ${status.details}`)
   return lost(`${codes[status.code] ?? status.code}: ${status.details}`)
 }
 
@@ -134,17 +142,24 @@ class DeadWire implements Wire {
  * Opens a stream on a connection of its own: nothing is shared between dials, so none waits for another's backoff.
  * A refused connection closes the wire at once with `ConnectionRefused`.
  */
-export function dialGrpc(address: string, options: ChannelOptions): Wire {
+export function dialGrpc(address: string, options: ChannelOptions, tls: ClusterTls | undefined): Wire {
   try {
-    const client = new Client(address, credentials.createInsecure(), {
+    let shown: readonly Grant[] = []
+    const secured = channelCredentials(tls?.identity, grants => {
+      shown = grants
+      return roleProblem(grants, tls!.namespace, 'host')
+    })
+    const mayBe = (hostId: string): string | undefined => tls && roleProblem(shown, tls.namespace, 'host', hostId)
+    const client = new Client(address, secured, {
       ...options,
+      ...tlsChannelOptions(tls),
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_retries': 0,
       'grpc.enable_http_proxy': 0,
       'grpc.service_config_disable_resolution': 1,
       'grpc-node.flow_control_window': WINDOW_BYTES,
     })
-    return new ClientWire(client, address, client.makeBidiStreamRequest(PEER_METHOD, identity, identity, new Metadata()))
+    return new ClientWire(client, address, client.makeBidiStreamRequest(PEER_METHOD, identity, identity, new Metadata()), mayBe)
   } catch (error) {
     return new DeadWire(address, lost(`it is no address: ${error instanceof Error ? error.message : String(error)}`))
   }
@@ -166,10 +181,14 @@ export const WINDOW_BYTES = 4 * 1024 * 1024
 export class ServerWire extends GrpcWire {
   readonly remote: string
   readonly #stream: ServerDuplexStream<Buffer, Buffer>
+  readonly #tls: ClusterTls | undefined
+  readonly #shown: readonly Grant[]
 
-  constructor(stream: ServerDuplexStream<Buffer, Buffer>) {
+  constructor(stream: ServerDuplexStream<Buffer, Buffer>, tls: ClusterTls | undefined) {
     super(stream)
     this.remote = stream.getPeer()
+    this.#tls = tls
+    this.#shown = tls === undefined ? [] : clientGrants(stream)
     this.#stream = stream
     // gRPC has an option for the dialling side's window only.
     const session = (stream as Internals).call?.stream?.session
@@ -178,6 +197,9 @@ export class ServerWire extends GrpcWire {
     stream.on('error', error => this.closed(lost(`the stream broke: ${error.message}`)))
     // Also after an orderly end: it comes last in any case.
     stream.on('cancelled', () => this.closed(lost('the connection to the peer ended')))
+  }
+  identityProblem(hostId: string): string | undefined {
+    return this.#tls && roleProblem(this.#shown, this.#tls.namespace, 'host', hostId)
   }
   protected abort(): void {
     // A status would wait behind writes that the peer does not read; a reset does not.

@@ -130,6 +130,8 @@ export class PeerLinks {
       const reason = hello.hostId === hostId ? `two hosts have the id ${hostId}` : `this address belongs to host ${hostId}, not to ${hello.expected}`
       return this.#refuse(wire, { refused: 'identity', reason })
     }
+    const impostor = wire.identityProblem?.(hello.hostId)
+    if (impostor !== undefined) return this.#refuse(wire, { refused: 'identity', reason: `FORBIDDEN: ${hello.hostId} may not open a stream between hosts: ${impostor}` })
     if (judge(hostId, this.#attempts.has(hello.hostId), entry, hello) === 'superseded') {
       return this.#refuse(wire, { refused: 'superseded', reason: `another stream between ${hostId} and ${hello.hostId} is open or on its way` })
     }

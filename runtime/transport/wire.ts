@@ -12,6 +12,8 @@ export interface WireEvents {
 export interface Wire {
   /** For messages: the remote address as far as it is known. */
   readonly remote: string
+  /** Why the other end may not be host `hostId`, by what it has proved; undefined when it may. Asked once it has spoken. */
+  identityProblem?(hostId: string): string | undefined
   /** Starts reading, or hands what follows to another listener. */
   listen(events: WireEvents): void
   /** `done` when the bytes were handed to the network, which flow control may delay; not called when the wire closes first. */
