@@ -23,6 +23,8 @@ export type Fault =
   | { readonly kind: 'stalled-store' }
   /** Requests that are not carried out, answers that do not come: 'unknown', applied or not. */
   | { readonly kind: 'lossy-store'; readonly requests: number; readonly answers: number }
+  /** Requests that are carried out again, later. */
+  | { readonly kind: 'repeating-store'; readonly share: number }
   | { readonly kind: 'wall-jump'; readonly machine: string; readonly byMs: number }
   | { readonly kind: 'clock-rate'; readonly machine: string; readonly rate: number }
 
@@ -43,7 +45,7 @@ export interface FaultPlanOptions {
 }
 
 export const faultKinds: readonly FaultKind[] = [
-  'kill', 'kill-at', 'stop', 'freeze', 'cut', 'cut-off', 'slow-link', 'reset', 'slow-store', 'stalled-store', 'lossy-store', 'wall-jump', 'clock-rate',
+  'kill', 'kill-at', 'stop', 'freeze', 'cut', 'cut-off', 'slow-link', 'reset', 'slow-store', 'stalled-store', 'lossy-store', 'repeating-store', 'wall-jump', 'clock-rate',
 ]
 
 const points: readonly SeamPoint[] = [
@@ -82,6 +84,7 @@ function faultOf(kind: FaultKind, random: Random, { hosts, placements, store }: 
     case 'slow-store': return { kind, mostMs: Math.round(random.float() ** 2 * 2_500) }
     case 'stalled-store': return { kind }
     case 'lossy-store': return { kind, requests: random.float() * 0.2, answers: random.float() * 0.2 }
+    case 'repeating-store': return { kind, share: random.float() }
     case 'wall-jump': return { kind, machine: pick(random, hosts), byMs: Math.round((random.float() - 0.5) * 20_000) }
     case 'clock-rate': return { kind, machine: pick(random, services), rate: 0.8 + random.float() * 0.4 }
   }

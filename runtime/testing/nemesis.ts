@@ -106,6 +106,10 @@ export class Nemesis {
         Object.assign(store.faults, { loseRequest: fault.requests, loseAnswer: fault.answers })
         return () => { Object.assign(store.faults, { loseRequest: 0, loseAnswer: 0 }) }
       }
+      case 'repeating-store': {
+        store.faults.repeat = fault.share
+        return () => { store.faults.repeat = 0 }
+      }
       case 'wall-jump': {
         const process = this.#service(fault.machine)?.process
         if (process === undefined) return undefined

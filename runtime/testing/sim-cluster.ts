@@ -14,6 +14,7 @@ import { Host } from '../host.ts'
 import type { HostOptions } from '../host-options.ts'
 import type { CallRequest } from '../dispatch/dispatcher.ts'
 import { MemoryTransport } from '../transport/memory-transport.ts'
+import { SimGateway } from './sim-gateway.ts'
 import { SimKernel } from './sim-kernel.ts'
 import { peerNetwork, placementDial, placementServe } from './sim-links.ts'
 import { SimNetwork } from './sim-network.ts'
@@ -40,20 +41,29 @@ export interface SimClusterOptions {
   readonly options?: Partial<Pick<HostOptions, 'callTimeout' | 'commitTimeout' | 'drainTimeout' | 'maxParked'>>
 }
 
-/** What a caller sees. `lost`: the host died, or did not answer in time. */
+/** What a caller sees. `lost`: the host died. `silent`: it lives, and did not answer in time. */
 export type SimOutcome =
   | { readonly kind: 'ok'; readonly value: unknown; readonly host: string; readonly epoch: number }
   | { readonly kind: 'error'; readonly code: string; readonly executed: Executed; readonly message: string }
   | { readonly kind: 'lost' }
+  | { readonly kind: 'silent' }
+
+/** A host, and the door through which it is called from outside. */
+export interface SimHost {
+  readonly host: Host
+  readonly door: SimGateway
+}
 
 const PLACEMENT_PORT = 7000
 const PROBE_MS = 1_000
+/** What a process that was frozen needs to catch up with its deadlines. */
+const SETTLED_MS = 500
 
 export class SimCluster {
   readonly kernel: SimKernel
   readonly network: SimNetwork
   readonly store: SimStoreServer
-  readonly hosts: readonly SimService<Host>[]
+  readonly hosts: readonly SimService<SimHost>[]
   readonly placements: readonly SimService<PlacementService>[]
   readonly #options: SimClusterOptions
   readonly #log: Logger
@@ -91,24 +101,25 @@ export class SimCluster {
     })
   }
 
-  #host(name: string): SimService<Host> {
+  #host(name: string): SimService<SimHost> {
     const { kernel, network, store } = this
     const { actors, shardBits = 3, hostPort = 0, options } = this.#options
     return new SimService(kernel, name, {
       boot: async process => {
+        const door = new SimGateway(process)
         const host = new Host({
           ...options, actors, shardBits, hostId: name, listen: { host: name, port: hostPort }, placement: this.placements.map(p => `${p.name}:${PLACEMENT_PORT}`),
           store: { actors: new SimActorStore(store, process), cluster: simClusterStore(store, process) },
-          clock: process, random: this.#random(), log: this.#log,
+          clock: process, random: this.#random(), log: this.#log, gateways: [door],
         }, {
           transport: peers => new MemoryTransport({ ...peers, network: peerNetwork(network, process) }),
           dial: placementDial(network, process),
         })
         await host.start()
-        return host
+        return { host, door }
       },
-      shut: host => host.stop(),
-      ended: host => host.stopped,
+      shut: ({ host }) => host.stop(),
+      ended: ({ host }) => host.stopped,
     })
   }
 
@@ -117,29 +128,34 @@ export class SimCluster {
     return new SeededRandom(Math.floor(this.kernel.random.float() * 2 ** 32))
   }
 
-  /** A call from outside through the host at `index`; `answerMs`: how long its caller waits. */
+  /** A call from outside through the host at `index`; `answerMs`: how long its caller waits, by the clock of that host, which may be frozen meanwhile. */
   call(index: number, request: CallRequest, answerMs: number): Promise<SimOutcome> {
     const service = this.hosts[index]!
-    const { process, running: host } = service
-    if (process === undefined || host === undefined) {
-      return Promise.resolve({ kind: 'error', code: 'DOWN', executed: 'no', message: `${service.name} is down` })
+    const { process, running } = service
+    if (process === undefined || running === undefined) {
+      return Promise.resolve(down(service.name))
     }
     return new Promise(resolve => {
       const open = this.#openOf(process)
       const settle = (outcome: SimOutcome): void => {
         if (!open.delete(lose)) return
-        this.kernel.cancel(timer)
+        timer.cancel()
         resolve(outcome)
       }
       const lose = (): void => settle({ kind: 'lost' })
       open.add(lose)
-      const timer = this.kernel.after(answerMs, lose)
+      // One that was frozen until now answers before anything else, if it does.
+      const timer = process.after(answerMs, () => void this.kernel.after(SETTLED_MS, () => settle({ kind: 'silent' }), process))
       const answer = (outcome: SimOutcome): void => {
         if (process.phase !== 'dead') this.kernel.after(this.network.latency('client', service.name), () => settle(outcome))
       }
       this.kernel.after(this.network.latency('client', service.name), () => {
-        host.call(request).then(reply => answer({ kind: 'ok', value: reply.value, host: reply.host, epoch: reply.epoch }), (error: unknown) => answer(asOutcome(error)))
-      }, process)
+        // Nobody listens there any more.
+        if (process.phase === 'dead') return settle(down(service.name))
+        this.kernel.act(process, () => {
+          running.door.call(request).then(reply => answer({ kind: 'ok', value: reply.value, host: reply.host, epoch: reply.epoch }), (error: unknown) => answer(asOutcome(error)))
+        })
+      })
     })
   }
 
@@ -159,6 +175,8 @@ export class SimCluster {
 }
 
 const names = (letter: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${letter}${i + 1}`)
+
+const down = (name: string): SimOutcome => ({ kind: 'error', code: 'DOWN', executed: 'no', message: `${name} is down` })
 
 function asOutcome(error: unknown): SimOutcome {
   const message = messageOf(error)

@@ -7,7 +7,7 @@
  */
 import { TroupeError } from '../../core/errors.ts'
 import type { ActorStore, ActorWrite, CommitResult, EntryRead, EntryValues } from '../../stores/actor-store.ts'
-import type { ClusterStore } from '../../stores/cluster-store.ts'
+import type { ClusterStore, SavedTable } from '../../stores/cluster-store.ts'
 import { MemoryActorStore } from '../../stores/memory/actor-store.ts'
 import { MemoryClusterStore } from '../../stores/memory/cluster-store.ts'
 import type { SimKernel } from './sim-kernel.ts'
@@ -23,16 +23,22 @@ export interface SimStoreFaults {
   slowMs: number
   /** Nothing is carried out: what comes waits. */
   stalled: boolean
+  /** Requests for actors that are carried out a second time, some time later, as by a driver that sends again what it has no answer to; 0 to 1. */
+  repeat: number
 }
 
 /** Told of every write that the store carried out, and of every claim. */
 export interface SimStoreObserver {
   committed?(write: ActorWrite, result: CommitResult, by: SimProcess): void
+  saved?(table: SavedTable, result: 'ok' | 'stale', by: SimProcess): void
 }
+
+/** A repeated request comes so much later, at most. */
+const REPEAT_MS = 4_000
 
 export class SimStoreServer {
   readonly name: string
-  readonly faults: SimStoreFaults = { loseRequest: 0, loseAnswer: 0, slowMs: 0, stalled: false }
+  readonly faults: SimStoreFaults = { loseRequest: 0, loseAnswer: 0, slowMs: 0, stalled: false, repeat: 0 }
   readonly observer: SimStoreObserver = {}
   readonly kernel: SimKernel
   readonly network: SimNetwork
@@ -52,7 +58,7 @@ export class SimStoreServer {
 
   /** Ends all faults of this machine. */
   heal(): void {
-    Object.assign(this.faults, { loseRequest: 0, loseAnswer: 0, slowMs: 0 })
+    Object.assign(this.faults, { loseRequest: 0, loseAnswer: 0, slowMs: 0, repeat: 0 })
     this.resume()
   }
 
@@ -85,6 +91,11 @@ export class SimStoreServer {
     })
   }
 
+  /** The same request once more; nobody waits for what it comes to. */
+  repeatLater(carryOut: () => Promise<unknown>): void {
+    this.kernel.after(this.kernel.random.float() ** 3 * REPEAT_MS, () => void carryOut().catch(() => undefined))
+  }
+
   #cross(from: string, to: string, arrive: () => void): void {
     this.kernel.after(this.#travelMs(from, to), () => {
       if (this.network.isCut(from, to)) this.kernel.after(100, () => this.#cross(from, to, arrive))
@@ -109,7 +120,10 @@ export class SimActorStore implements ActorStore {
   constructor(server: SimStoreServer, process: SimProcess) {
     this.#server = server
     this.#process = process
-    this.#ask = carryOut => server.request(process, carryOut)
+    this.#ask = carryOut => {
+      if (server.kernel.random.float() < server.faults.repeat) server.repeatLater(carryOut)
+      return server.request(process, carryOut)
+    }
   }
 
   async open(): Promise<void> {}
@@ -154,7 +168,11 @@ export function simClusterStore(server: SimStoreServer, process: SimProcess): Cl
       if (key === 'name') return 'simulated:'
       const value: unknown = Reflect.get(target, key, target)
       if (typeof value !== 'function') return value
-      return (...args: unknown[]) => server.request(process, () => value.apply(target, args) as Promise<unknown>)
+      return (...args: unknown[]) => server.request(process, async () => {
+        const result: unknown = await value.apply(target, args)
+        if (key === 'saveTable') server.observer.saved?.(args[0] as SavedTable, result as 'ok' | 'stale', process)
+        return result
+      })
     },
   })
 }

@@ -1,6 +1,8 @@
 /** What a run leaves for the checkers: what was asked and answered, what the ledgers hold in the end, what the store carried out. */
 import type { SimOutcome } from '../../runtime/testing/sim-cluster.ts'
+import type { Table } from '../../placement/table.ts'
 import type { LedgerAudit } from './ledger.ts'
+import type { RegisterCall } from './register.ts'
 
 export type Method = 'add' | 'addSlowly' | 'store' | 'fail' | 'hang' | 'read' | 'transfer' | 'relay' | 'remind' | 'remindEvery'
 
@@ -28,12 +30,32 @@ export interface Committed {
   readonly atMs: number
 }
 
+/** A queue at one moment. */
+export interface Sample {
+  readonly queue: string
+  readonly host: string
+  readonly size: number
+  readonly bound: number
+}
+
+/** What an actor itself saw and must not have, and whose business it is. */
+export interface Violation {
+  readonly checker: 'one-turn-at-a-time' | 'reminders-are-never-early'
+  readonly what: string
+}
+
 export interface History {
   readonly operations: readonly Operation[]
+  readonly registers: readonly RegisterCall[]
+  /** No fault but planned stops: no call may fail. */
+  readonly calm: boolean
+  /** Tables that were saved, in order. */
+  readonly tables: readonly { readonly term: number; readonly version: number; readonly table: Table }[]
+  /** Queues that were longer than they may be. */
+  readonly overfull: readonly Sample[]
   readonly audits: ReadonlyMap<string, LedgerAudit>
   readonly commits: readonly Committed[]
-  /** What the actors themselves saw and must not have. */
-  readonly violations: readonly string[]
+  readonly violations: readonly Violation[]
   /** What broke down altogether: a failure that nobody caught, a ledger that cannot be read in the end. */
   readonly breakdowns: readonly string[]
 }

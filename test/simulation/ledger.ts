@@ -3,6 +3,7 @@
  * to know of a run is in these lists.
  */
 import { Actor, type Firing } from '../../index.ts'
+import type { Violation } from './history.ts'
 
 /** What the actors need of the world they run in. */
 export interface LedgerWorld {
@@ -13,7 +14,7 @@ export interface LedgerWorld {
   /** A number that no other turn has. */
   unique(): number
   /** Something that must never be. */
-  violation(what: string): void
+  violation(violation: Violation): void
 }
 
 export interface LedgerAudit {
@@ -31,14 +32,14 @@ export interface Receipt {
 }
 
 /** A class of its own for each run: runs share nothing. */
-export function ledgerClass(world: LedgerWorld) {
+export function ledgerClass(world: LedgerWorld, mailbox = 1_000) {
   return class Ledger extends Actor {
     log: string[] = []
     balance = 0
     sent: Record<string, number> = {}
 
     static readonly type = 'Ledger'
-    static readonly options = { idleAfter: '4s', turnTimeout: '2s' }
+    static readonly options = { idleAfter: '4s', turnTimeout: '2s', mailbox }
     static readonly methods = { read: { readonly: true }, audit: { readonly: true } }
 
     add(op: string): Receipt {
@@ -47,7 +48,9 @@ export function ledgerClass(world: LedgerWorld) {
     }
     async addSlowly(op: string, ms: number): Promise<Receipt> {
       this.log.push(op)
+      const { length } = this.log
       await world.sleep(ms)
+      if (this.log.length !== length) world.violation({ checker: 'one-turn-at-a-time', what: `${this.log.at(-1)} ran on ${this.ctx.id} within the turn of ${op}` })
       return this.#receipt()
     }
     async store(op: string): Promise<Receipt> {
@@ -116,7 +119,7 @@ export function ledgerClass(world: LedgerWorld) {
     }
     async _ring(op: string, firing: Firing): Promise<void> {
       const nowMs = world.wallMs()
-      if (nowMs < firing.due.getTime()) world.violation(`reminder ${op} of ${this.ctx.id} rang ${firing.due.getTime() - nowMs} ms early`)
+      if (nowMs < firing.due.getTime()) world.violation({ checker: 'reminders-are-never-early', what: `reminder ${op} of ${this.ctx.id} rang ${firing.due.getTime() - nowMs} ms early` })
       this.log.push(`ring ${op} ${firing.count}`)
       if (firing.count % 2 === 0) await world.sleep(3)
       this.#give(this.ctx.id === 'a0' ? 'a1' : 'a0', 1)

@@ -1,11 +1,15 @@
 /** One simulated run: a cluster, clients and faults; then everything heals, must come to rest, and is checked. */
+import { mechanisms, type Mechanism } from '../../core/mechanisms.ts'
 import { SeededRandom } from '../../core/random.ts'
+import { decodeCluster } from '../../placement/cluster-record.ts'
 import { planFaults, type FaultKind, type PlannedFault } from '../../runtime/testing/fault-plan.ts'
 import { Nemesis } from '../../runtime/testing/nemesis.ts'
 import { SimCluster } from '../../runtime/testing/sim-cluster.ts'
-import { checkers } from './checkers/checkers.ts'
-import type { Committed, History } from './history.ts'
+import { checkers, type CheckerName } from './checkers/checkers.ts'
+import type { Committed, History, Sample, Violation } from './history.ts'
 import { ledgerClass, type LedgerAudit } from './ledger.ts'
+import { registerClass } from './register.ts'
+import { RegisterClients } from './register-clients.ts'
 import { Workload } from './workload.ts'
 
 export interface RunOptions {
@@ -19,13 +23,20 @@ export interface RunOptions {
   readonly faultMs?: number
   /** Lines of the trace that a result keeps; 200 by default. */
   readonly lines?: number
+  /** Mechanisms that are switched off; none by default. */
+  readonly off?: readonly Mechanism[]
+}
+
+export interface Problem {
+  readonly checker: CheckerName
+  readonly problem: string
 }
 
 export interface RunResult {
   readonly seed: number
   /** Of everything that happened: the same for the same seed. */
   readonly hash: string
-  readonly problems: readonly { readonly checker: string; readonly problem: string }[]
+  readonly problems: readonly Problem[]
   readonly plan: readonly PlannedFault[]
   /** The last lines of the trace. */
   readonly lines: readonly string[]
@@ -35,11 +46,16 @@ export interface RunResult {
   readonly history: History
 }
 
-const CLIENTS = 6
+const CLIENTS = 5
+const REGISTER_CLIENTS = 3
+/** What an answer may come later than the call's own time says: it travels, and what is frozen is slow. */
+const LATE_MS = 1_500
 /** Relays reach so many ledgers beyond those that are asked. */
 const BEYOND = 3
 
+/** One at a time in a process: mechanisms and seams are the process's. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
+  mechanisms.off = options.off === undefined || options.off.length === 0 ? undefined : new Set(options.off)
   const run = new SeedRun(seed, options)
   const thrown = (error: unknown): void => run.broke('a promise failed and nobody heard of it', error)
   process.on('unhandledRejection', thrown)
@@ -49,6 +65,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     run.broke('an event threw', error)
   } finally {
     process.off('unhandledRejection', thrown)
+    mechanisms.off = undefined
   }
   return run.judged()
 }
@@ -59,37 +76,45 @@ class SeedRun {
   readonly #ledgers: number
   readonly #cluster: SimCluster
   readonly #workload: Workload
+  readonly #registers: RegisterClients
+  readonly #calm: boolean
   readonly #plan: readonly PlannedFault[]
   readonly #nemesis: Nemesis
   readonly #audits = new Map<string, LedgerAudit>()
   readonly #commits: Committed[] = []
-  readonly #violations: string[] = []
+  readonly #tables: History['tables'][number][] = []
+  readonly #overfull: Sample[] = []
+  readonly #violations: Violation[] = []
   readonly #breakdowns: string[] = []
   #turns = 0
 
   /** What differs from seed to seed, beside the faults, is chosen here. */
   constructor(seed: number, options: RunOptions) {
-    const { hosts = 5, faultMs = 30_000, kinds, lines = 200 } = options
+    const { hosts = 5, faultMs = 30_000, lines = 200 } = options
     // Apart from the kernel's: what is drawn here does not shift what happens there.
     const random = new SeededRandom(seed ^ 0x5eed)
     const between = (least: number, most: number): number => least + Math.floor(random.float() * (most - least + 1))
+    const { kinds } = options
+    this.#calm = kinds?.every(kind => kind === 'stop') ?? false
     this.#seed = seed
     this.#faultMs = faultMs
     this.#ledgers = between(3, 12)
+    const shardBits = between(1, 4)
+    const callTimeout = this.#calm ? 8_000 : between(2_000, 6_000)
     this.#cluster = new SimCluster({
-      seed, hosts, placements: options.placements ?? between(1, 3), actors: [this.#ledger()], keptLines: lines,
-      shardBits: between(1, 4), hostPort: between(0, 1) * 7001, storeTimeoutMs: between(150, 2_500),
-      options: { callTimeout: between(2_000, 6_000), drainTimeout: between(50, 2_000) },
+      seed, hosts, placements: options.placements ?? (this.#calm ? 3 : between(1, 3)), actors: [this.#ledger(), registerClass()], keptLines: lines,
+      shardBits, hostPort: between(0, 1) * 7001, storeTimeoutMs: between(150, 2_500),
+      options: { callTimeout, drainTimeout: this.#calm ? 2_000 : between(50, 2_000) },
     })
-    this.#watchStore()
+    this.#watchStore(2 ** shardBits)
     this.#plan = planFaults(random, {
       hosts: this.#cluster.hosts.map(h => h.name), placements: this.#cluster.placements.map(p => p.name), store: this.#cluster.store.name,
       fromMs: 1_000, untilMs: faultMs, everyMs: between(300, 2_500), ...(kinds === undefined ? {} : { kinds }),
     })
     this.#nemesis = new Nemesis(this.#cluster, this.#plan)
-    this.#workload = new Workload(this.#cluster, {
-      random, clients: CLIENTS, ledgers: this.#ledgers, thinkMs: between(30, 600), untilMs: faultMs + 4_000, giveUpMs: 2 * faultMs - 8_000,
-    })
+    const load = { random, untilMs: faultMs + 4_000, answerMs: callTimeout + LATE_MS, without: this.#calm ? ['hang' as const] : [] }
+    this.#workload = new Workload(this.#cluster, { ...load, clients: CLIENTS, ledgers: this.#ledgers, thinkMs: between(30, 600), giveUpMs: 2 * faultMs - 8_000 })
+    this.#registers = new RegisterClients(this.#cluster, { ...load, random: new SeededRandom(seed ^ 0x4e6), clients: REGISTER_CLIENTS, thinkMs: between(100, 900) })
   }
 
   #ledger(): ReturnType<typeof ledgerClass> {
@@ -97,12 +122,16 @@ class SeedRun {
       wallMs: () => this.#cluster.kernel.running!.wallMs(),
       sleep: ms => new Promise(resolve => { this.#cluster.kernel.running!.after(ms, resolve) }),
       unique: () => ++this.#turns,
-      violation: what => this.#violations.push(what),
+      violation: violation => this.#violations.push(violation),
     })
   }
 
-  #watchStore(): void {
+  #watchStore(shards: number): void {
     const { kernel, store } = this.#cluster
+    store.observer.saved = ({ term, version, bytes }, result, by) => {
+      kernel.note(`store table ${version} of term ${term} by ${by.name}: ${result}`)
+      if (result === 'ok') this.#tables.push({ term, version, table: decodeCluster(bytes, shards).table })
+    }
     store.observer.committed = ({ type, shard, id, epoch, nonce }, result, by) => {
       kernel.note(`store ${type}/${id} epoch ${epoch}: ${result}`)
       if (result === 'ok') this.#commits.push({ type, shard, id, epoch, nonce, by: by.name, atMs: kernel.nowMs })
@@ -115,6 +144,7 @@ class SeedRun {
     try {
       this.#cluster.start()
       this.#workload.start()
+      this.#registers.start()
       await kernel.run(this.#faultMs)
     } finally {
       this.#nemesis.heal()
@@ -139,8 +169,11 @@ class SeedRun {
   judged(): RunResult {
     const { kernel } = this.#cluster
     const { operations } = this.#workload
-    const history: History = { operations, audits: this.#audits, commits: this.#commits, violations: this.#violations, breakdowns: this.#breakdowns }
-    const problems = Object.entries(checkers).flatMap(([checker, check]) => check(history).map(problem => ({ checker, problem })))
+    const history: History = {
+      operations, registers: this.#registers.calls, calm: this.#calm, tables: this.#tables, overfull: this.#overfull,
+      audits: this.#audits, commits: this.#commits, violations: this.#violations, breakdowns: this.#breakdowns,
+    }
+    const problems = (Object.keys(checkers) as CheckerName[]).flatMap(checker => checkers[checker](history).map(problem => ({ checker, problem })))
     return {
       seed: this.#seed, hash: kernel.trace.hash, problems, plan: this.#plan, lines: kernel.trace.lines, events: kernel.ran, calls: operations.length,
       acknowledged: operations.filter(({ tries }) => tries.at(-1)?.kind === 'ok').length, history,

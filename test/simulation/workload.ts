@@ -16,26 +16,30 @@ export interface WorkloadOptions {
   readonly untilMs: number
   /** No new tries after. */
   readonly giveUpMs: number
+  /** How long a caller waits for an answer. */
+  readonly answerMs: number
+  /** Methods that are not asked for. */
+  readonly without: readonly Method[]
 }
 
-const ANSWER_MS = 12_000
 const RETRY_MS = 400
 
 /** How often each is asked. */
 const shares: readonly (readonly [Method, number])[] = [
   ['add', 8], ['addSlowly', 2], ['store', 3], ['fail', 1], ['hang', 0.3], ['read', 4], ['transfer', 6], ['relay', 3], ['remind', 2], ['remindEvery', 1],
 ]
-const allShares = shares.reduce((sum, [, share]) => sum + share, 0)
 
 export class Workload {
   readonly operations: Operation[] = []
   readonly #cluster: SimCluster
   readonly #options: WorkloadOptions
+  readonly #shares: typeof shares
   #busy = 0
 
   constructor(cluster: SimCluster, options: WorkloadOptions) {
     this.#cluster = cluster
     this.#options = options
+    this.#shares = shares.filter(([method]) => !options.without.includes(method))
   }
 
   start(): void {
@@ -64,8 +68,8 @@ export class Workload {
     const op = `op${this.operations.length}`
     // Few ledgers get most of the calls.
     const place = Math.floor(random.float() ** 2 * ledgers)
-    let share = random.float() * allShares
-    const method = shares.find(([, of]) => (share -= of) < 0)![0]
+    let share = random.float() * this.#shares.reduce((sum, [, of]) => sum + of, 0)
+    const method = this.#shares.find(([, of]) => (share -= of) < 0)![0]
     const operation: Operation = {
       op, method, id: `a${place}`, args: [op, ...this.#argsOf(method, place)],
       keyed: random.float() < 0.4 && method !== 'read' && !leavesNothing(method), invokedMs: this.#cluster.kernel.nowMs, settledMs: 0, tries: [],
@@ -89,13 +93,13 @@ export class Workload {
   }
 
   async #perform(operation: Operation): Promise<void> {
-    const { random, giveUpMs } = this.#options
+    const { random, giveUpMs, answerMs } = this.#options
     const { kernel, hosts } = this.#cluster
     const { op, id, method, args, keyed, tries } = operation
     for (;;) {
       tries.push(undefined)
       const outcome = await this.#cluster.call(Math.floor(random.float() * hosts.length),
-        { type: 'Ledger', id, method, args: [...args], idempotencyKey: keyed ? op : undefined }, ANSWER_MS)
+        { type: 'Ledger', id, method, args: [...args], idempotencyKey: keyed ? op : undefined }, answerMs)
       tries[tries.length - 1] = outcome
       operation.settledMs = kernel.nowMs
       kernel.note(`${method} ${op} ${id}: ${shown(outcome)}`)
@@ -110,6 +114,6 @@ export class Workload {
   }
 }
 
-const shown = (outcome: SimOutcome): string => outcome.kind === 'lost' ? 'lost'
+const shown = (outcome: SimOutcome): string => outcome.kind === 'lost' || outcome.kind === 'silent' ? outcome.kind
   : outcome.kind === 'ok' ? `ok by ${outcome.host} in epoch ${outcome.epoch}`
   : `${outcome.code} ${outcome.executed} ${outcome.message}`

@@ -1,8 +1,8 @@
 /** Each occurrence of a stored reminder took effect once, in order; none of one that was not stored. Early ones the actors see themselves. */
 import type { Checker } from '../history.ts'
 
-export const remindersTakeEffectOnce: Checker = ({ operations, audits, violations }) => {
-  const problems: string[] = [...violations]
+export const remindersTakeEffectOnce: Checker = ({ operations, audits }) => {
+  const problems: string[] = []
   for (const { op, id, method, args } of operations) {
     if (method !== 'remind' && method !== 'remindEvery' && method !== 'fail') continue
     const log = audits.get(id)?.log
