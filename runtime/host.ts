@@ -1,203 +1,114 @@
 /**
- * A host: the composition of all parts, in the order in which they start. No logic of its own.
+ * A host: what lasts of it, put together in the order in which it starts. What one incarnation has is in host-life.ts.
  *
- * Start: stores → gateways (so that their addresses are known) → peer transport → membership. A call that arrives before
- * the first table waits for it. Stop is the way back: clients are told to go, shards go to others, running turns end and
- * are committed, answers leave, everything closes.
+ * Start: stores → placement candidate → gateways (so that their addresses are known) → peer transport → membership. A call that
+ * arrives before the first table waits for it. Stop is the way back: clients are told to go, shards go to others, running turns
+ * end and are committed, answers leave, everything closes. A host whose lease was revoked drops its memory and goes on as a new
+ * incarnation; its doors stay open meanwhile, and calls wait.
  */
 import type { CallKind } from '../actors/invocation.ts'
 import type { ActorRef, CallOptions, RemoteRef } from '../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../actors/actor-type.ts'
-import { encode } from '../core/codec.ts'
-import { TroupeError } from '../core/errors.ts'
+import { sleep } from '../core/clock.ts'
+import { messageOf, TroupeError } from '../core/errors.ts'
 import { checkId, checkMember, checkType } from '../core/ids.ts'
-import type { Membership } from '../placement/membership.ts'
-import { PlacementClient } from '../placement/placement-client.ts'
-import type { Dial } from '../placement/placement-link.ts'
-import { StandaloneMembership } from '../placement/standalone.ts'
+import type { servePlacement } from '../placement/placement-grpc.ts'
+import { startCandidate, type PlacementCandidate } from '../placement/placement-server.ts'
+import type { Probe } from '../placement/prober.ts'
 import type { ActorStore } from '../stores/actor-store.ts'
-import { BatchedLoads } from '../stores/batched-loads.ts'
-import { GroupCommit } from '../stores/group-commit.ts'
-import { openStores, storeNames } from '../stores/open-store.ts'
-import { Activation } from './activation/activation.ts'
-import { Activator } from './activation/activator.ts'
-import type { ActivationServices } from './activation/activation-services.ts'
-import { Catalog } from './activation/catalog.ts'
-import { HeldUp } from './activation/held-up.ts'
-import { hostServices } from './activation/host-services.ts'
-import { IdleCollector } from './activation/idle-collector.ts'
+import { openStores, type Stores } from '../stores/open-store.ts'
+import { keyProblem } from './activation/once-entries.ts'
 import { CallClock } from './dispatch/call-clock.ts'
 import type {
   ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus, ManageRequest, PageRequest, ReminderPage, SendPage,
 } from './dispatch/dispatcher.ts'
-import { keyProblem } from './activation/once-entries.ts'
-import { TimerQueue } from './activation/timers.ts'
-import { Delivery } from './delivery/delivery.ts'
-import { tickTimer } from './delivery/timer-tick.ts'
 import { DueLists } from './dispatch/due-lists.ts'
-import { Incoming } from './dispatch/incoming.ts'
-import { Outgoing } from './dispatch/outgoing.ts'
 import { startWith } from './dispatch/launch.ts'
 import { HostReferences } from './dispatch/references.ts'
-import { StatusReport, type HostPhase } from './dispatch/status-report.ts'
-import { Router } from './dispatch/router.ts'
-import { ShardClaims } from './dispatch/shard-claims.ts'
-import { Shards } from './dispatch/shards.ts'
+import type { HostPhase } from './dispatch/status-report.ts'
+import { HostLife, reachableAt, type LifeAdapters } from './host-life.ts'
 import { resolveHostOptions, type HostOptions, type ResolvedHostOptions } from './host-options.ts'
 import { Lifecycle, type Stage } from './lifecycle.ts'
-import { GrpcTransport } from './transport/grpc-transport.ts'
-import type { PeerOptions } from './transport/peer-links.ts'
-import type { PeerHandler, Transport } from './transport/transport.ts'
 
 export type { HostPhase }
 
-/** How long a leaving host lets its shards find new owners; running turns have their own, shorter drain time. */
-const LEAVE_MS = 15_000
 const GATEWAY_STOP_MS = 5000
+/** Between tries of a host that lost its place to get another. */
+const REJOIN_MS = 500
 
 /** What reaches other processes, where it is not gRPC: a simulation gives its own. */
-export interface HostAdapters {
-  readonly transport?: (options: PeerOptions & { readonly bind: ResolvedHostOptions['listen'] }) => Transport
-  readonly dial?: Dial
+export interface HostAdapters extends LifeAdapters {
+  readonly serve?: typeof servePlacement
+  readonly probe?: Probe
 }
 
 /** A running host. */
 export class Host implements Dispatcher {
   readonly id: string
-  readonly incarnation: string
-  /** Bound addresses: `peer`, and one for each gateway by its name. */
+  /** Bound addresses: `peer`, `placement` where it has a candidate, and one for each gateway by its name. */
   readonly addresses: Record<string, string> = {}
   /** Resolves when the host has stopped; rejects when it had to: its place in the cluster was taken. */
   readonly stopped: Promise<void>
   readonly #options: ResolvedHostOptions
+  readonly #adapters: HostAdapters
+  /** It shares its store with others, or may: then it needs a lease. */
+  readonly #isMember: boolean
   readonly #types: ReadonlyMap<string, ActorType>
-  readonly #stores: ReturnType<typeof openStores>
-  readonly #membership: Membership
-  readonly #catalog: Catalog
+  readonly #stores: Stores
   readonly #callClock: CallClock
-  readonly #router: Router
-  readonly #shards: Shards
   readonly #refs: HostReferences
-  readonly #idle: IdleCollector
-  readonly #commits: GroupCommit
-  readonly #services: ActivationServices
-  readonly #activator: Activator
-  readonly #delivery: Delivery
-  readonly #timers: TimerQueue<Activation>
   readonly #dueLists: DueLists
-  readonly #incoming: Incoming
-  readonly #outgoing: Outgoing
-  readonly #transport: Transport | undefined
-  readonly #report: StatusReport
   readonly #lifecycle: Lifecycle
+  #candidate: PlacementCandidate | undefined
+  #life: HostLife
   #phase: HostPhase = 'starting'
+  #rejoining: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   #settleStopped!: { resolve: () => void; reject: (error: unknown) => void }
 
   /** Use `createHost`. */
   constructor(given: HostOptions, adapters: HostAdapters = {}) {
     const options = resolveHostOptions(given)
-    const { clock, log, random } = options
-    this.#options = options
+    const { clock, log } = options
+    this.#adapters = adapters
     this.id = options.hostId
-    this.incarnation = options.incarnation
     this.stopped = new Promise((resolve, reject) => { this.#settleStopped = { resolve, reject } })
     this.stopped.catch(() => undefined)
     this.#types = readTypes(options.actors)
     this.#stores = openStores(options.store, { clock, log, namespace: options.namespace, clusterStore: options.clusterStore })
-    if (options.placement.length > 0) checkMembership(options, this.#stores.actors)
-    this.#catalog = new Catalog(this.#types.values())
+    this.#isMember = options.placement.length > 0 || this.#stores.actors.shared
+    this.#options = this.#isMember ? memberOptions(options, this.#stores.actors) : options
     this.#callClock = new CallClock(clock)
-    this.#membership = options.placement.length > 0
-      ? new PlacementClient({ addresses: options.placement, clock, random, log, shardBits: options.shardBits, ...(adapters.dial && { dial: adapters.dial }) })
-      : new StandaloneMembership({ clusterStore: this.#stores.cluster, clock, random, shardBits: options.shardBits })
-    const watch = (call: Parameters<CallClock['watch']>[0]): number => this.#callClock.watch(call)
-    this.#router = new Router({
-      selfId: this.id, types: this.#types, catalog: this.#catalog, membership: this.#membership, shardBits: options.shardBits,
-      maxParked: options.maxParked, clock, log, watch, activate: (type, id, shard, epoch) => this.#activate(type, id, shard, epoch),
-    })
     this.#refs = new HostReferences({
-      callTimeoutMs: options.callTimeoutMs, route: call => this.#router.route(call), remainingMs: call => this.#callClock.remainingMs(call),
-      mayServe: () => true,
+      callTimeoutMs: options.callTimeoutMs, route: call => this.#life.router.route(call), remainingMs: call => this.#callClock.remainingMs(call),
+      mayServe: () => this.#life.mayServe(),
     })
-    this.#commits = new GroupCommit(this.#stores.actors, clock, {
-      commitTimeoutMs: options.commitTimeoutMs, onFault: error => log.debug({ err: error }, 'a write was not taken'),
-    })
-    const loads = new BatchedLoads(this.#stores.actors, clock)
-    const claims = new ShardClaims(loads, this.incarnation)
-    this.#delivery = new Delivery({
-      types: this.#types, store: this.#stores.actors, commits: this.#commits, claims, clock, random, log,
-      route: call => this.#router.route(call),
-    })
-    this.#timers = new TimerQueue({ clock, log, tick: tickTimer })
     this.#dueLists = new DueLists(this.#stores.actors, options.shardBits)
-    this.#idle = new IdleCollector(clock, Math.min(...[...this.#types.values()].map(t => t.idleAfterMs)))
-    this.#services = hostServices({
-      hostId: this.id, incarnation: this.incarnation, log, commits: this.#commits, store: this.#stores.actors, loads, callClock: this.#callClock,
-      catalog: this.#catalog, idle: this.#idle, heldUp: new HeldUp(() => true, clock), checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
-      // Turn numbers of different hosts and lives must not meet in a call chain.
-      firstTurn: Math.floor(random.float() * 2 ** 40), refs: this.#refs, after: (ms, run) => clock.after(ms, run),
-      reroute: calls => this.#router.reroute(calls), claims, delivery: this.#delivery, timers: this.#timers, wallMs: () => clock.wallMs(),
-      doubt: (type, shard, epoch) => this.#shards.doubt(type, shard, epoch),
-    })
-    this.#activator = new Activator(loads, claims)
-    this.#shards = new Shards({
-      selfId: this.id, membership: this.#membership, catalog: this.#catalog, clock, log,
-      drainMs: type => this.#types.get(type)?.drainTimeoutMs ?? options.drainTimeoutMs, reroute: calls => this.#router.reroute(calls),
-      onServing: (type, shard, epoch) => this.#delivery.serve(type, shard, epoch), onLost: (type, shard) => this.#delivery.lose(type, shard),
-    })
-    this.#router.attach(this.#shards)
-    this.#incoming = new Incoming({
-      route: (call, version, untyped) => this.#router.routeIncoming(call, version, untyped), status: () => encode(this.hostStatus(), 'status'), log,
-    })
-    this.#outgoing = new Outgoing(options.maxPayloadBytes, {
-      onMoved: (call, error) => this.#router.retryMoved(call, error), watch, unwatch: call => this.#callClock.unwatch(call),
-    })
-    this.#transport = options.placement.length > 0 ? this.#openTransport(adapters.transport ?? (peers => new GrpcTransport(peers))) : undefined
-    this.#report = new StatusReport({
-      self: () => ({ id: this.id, incarnation: this.incarnation, addresses: this.addresses, phase: this.#phase }),
-      types: this.#types, weight: options.weight, shardBits: options.shardBits, storeName: this.#stores.actors.name, alone: options.placement.length === 0, leaseLeftMs: () => undefined, leader: () => undefined,
-      membership: this.#membership, catalog: this.#catalog, router: this.#router, transport: this.#transport, outgoing: this.#outgoing, clock,
-    })
+    this.#life = this.#newLife(options.incarnation)
     this.#lifecycle = new Lifecycle(this.#stages(), clock, log)
   }
 
-  #openTransport(open: NonNullable<HostAdapters['transport']>): Transport {
-    const { clock, log, listen, maxPayloadBytes } = this.#options
-    const handler: PeerHandler = {
-      onMessage: (link, message, version) => {
-        if (!this.#incoming.receive(link, message, version)) this.#outgoing.receive(link, message)
-      },
-      onClosed: (link, reason) => {
-        this.#incoming.closed(link)
-        this.#outgoing.closed(link, reason)
-      },
-    }
-    const transport = open({
-      hostId: this.id, incarnation: this.incarnation, bind: listen, handler, clock, log, tableVersion: () => this.#membership.table.version,
-      // A message is its payload and a few names around it.
-      limits: { maxMessageBytes: maxPayloadBytes + 16 * 1024, maxQueuedBytes: 64 * 1024 * 1024 },
-    })
-    this.#router.attachPeers(transport, this.#outgoing)
-    return transport
+  /** Another one after its lease was lost. */
+  get incarnation(): string {
+    return this.#life.incarnation
   }
 
-  #activate(type: ActorType, id: string, shard: number, epoch: number): Activation {
-    const activation = new Activation(type, id, shard, epoch, this.#services)
-    this.#catalog.add(activation)
-    this.#idle.add(activation)
-    this.#activator.activate(activation, fenced => {
-      const waiting = fenced.giveUp()
-      this.#router.retryFenced(waiting, fenced.name)
+  #newLife(incarnation: string): HostLife {
+    const life: HostLife = new HostLife({
+      options: this.#options, incarnation, types: this.#types, stores: this.#stores, adapters: this.#adapters, member: this.#isMember,
+      callClock: this.#callClock, refs: this.#refs, addresses: this.addresses, phase: () => this.#phase,
+      onExpelled: reason => { if (this.#life === life) this.#expelled(reason) },
+      onLeaderLost: () => this.#candidate?.nudge(),
     })
-    return activation
+    if (this.#candidate !== undefined) life.leaderMayBe(this.#candidate.leader)
+    return life
   }
 
   // ---- life -------------------------------------------------------------------------------------------------------
 
   #stages(): Stage[] {
-    const { gateways, log, joinTimeoutMs, drainTimeoutMs } = this.#options
-    const longestDrainMs = Math.max(drainTimeoutMs, ...[...this.#types.values()].map(t => t.drainTimeoutMs ?? 0))
+    const { gateways, log, joinTimeoutMs, placement } = this.#options
+    const candidate: Stage = { name: 'placement', start: () => this.#startCandidate(), stop: () => this.#candidate?.stop() }
     return [
       {
         name: 'stores',
@@ -210,22 +121,10 @@ export class Host implements Dispatcher {
           await this.#stores.cluster.close()
         },
       },
-      { name: 'clocks', stop: () => { this.#idle.close(); this.#timers.close(); this.#callClock.deadlines.close() } },
-      {
-        name: 'transport',
-        start: async () => {
-          if (this.#transport !== undefined) this.addresses.peer = reachableAt((await this.#transport.listen()).address, this.#options.listen.advertise)
-        },
-        stop: () => this.#transport?.close(),
-      },
-      { name: 'commits', stop: () => this.#commits.idle(), stopWithinMs: this.#options.commitTimeoutMs * 2 },
-      {
-        name: 'turns',
-        stop: () => this.#shards.drain([...this.#catalog.all()], longestDrainMs, 'stopping'),
-        stopWithinMs: longestDrainMs + 2000,
-      },
-      { name: 'router', stop: () => this.#router.close() },
-      { name: 'delivery', stop: () => this.#delivery.close() },
+      { name: 'clocks', stop: () => this.#callClock.deadlines.close() },
+      ...(this.#isMember && placement.length === 0 ? [candidate] : []),
+      // Each stage of it has its own bound.
+      { name: 'life', start: () => this.#life.start(), stop: () => this.#life.stop(), stopWithinMs: 2 ** 31 - 1 },
       ...gateways.map((gateway): Stage => ({
         name: gateway.name,
         start: async () => { this.addresses[gateway.name] = (await gateway.start(this, log.child({ gateway: gateway.name }))).address },
@@ -234,28 +133,28 @@ export class Host implements Dispatcher {
       })),
       {
         name: 'membership',
-        start: () => this.#join(joinTimeoutMs),
+        start: () => this.#life.join(joinTimeoutMs),
         stop: async () => {
           for (const gateway of gateways) gateway.drain()
-          await this.#membership.leave(LEAVE_MS)
-          await this.#membership.close()
+          await this.#life.leave()
         },
-        stopWithinMs: LEAVE_MS + 2000,
+        stopWithinMs: HostLife.leaveWithinMs,
       },
     ]
   }
 
-  #join(timeoutMs: number): Promise<void> {
-    const { shardBits, namespace, weight } = this.#options
-    this.#membership.onExpelled(reason => {
-      this.#options.log.error({ reason: reason.message }, 'this host is no longer a member of the cluster; it stops')
-      void this.#stop(reason)
+  async #startCandidate(): Promise<void> {
+    const { listen, placementPort, clock, random, log, shardBits } = this.#options
+    const { serve, probe } = this.#adapters
+    const advertise = listen.advertise?.replace(/:\d+$/, '')
+    this.#candidate = await startCandidate({
+      host: listen.host, port: placementPort, clock, random, log, shardBits, clusterStore: this.#stores.cluster,
+      clusterStoreApart: this.#stores.cluster.name !== this.#stores.actors.name,
+      ...(advertise && { advertise }), ...(serve && { serve }), ...(probe && { probe }),
     })
-    return this.#membership.join({
-      id: this.id, incarnation: this.incarnation, address: this.addresses.peer ?? '', http: this.addresses.http ?? '',
-      types: [...this.#types.keys()], weight,
-      fingerprint: { shardBits: String(shardBits), namespace, ...storeNames(this.#stores) },
-    }, timeoutMs)
+    this.addresses.placement = reachableAt(this.#candidate.address, advertise)
+    this.#candidate.onLeader(address => this.#life.leaderMayBe(address))
+    this.#life.leaderMayBe(this.#candidate.leader)
   }
 
   async start(): Promise<void> {
@@ -277,12 +176,57 @@ export class Host implements Dispatcher {
   #stop(failure: Error | undefined): Promise<void> {
     return (this.#stopping ??= (async () => {
       this.#phase = 'draining'
-      if (failure !== undefined) for (const activation of [...this.#catalog.all()]) activation.end(new TroupeError('FENCED', failure.message))
+      if (failure !== undefined) this.#life.abandon(new TroupeError('FENCED', failure.message), undefined)
+      // A host that looks for a new place looks no longer.
+      if (this.#rejoining !== undefined) await this.#life.membership.close()
+      await this.#rejoining
       await this.#lifecycle.stop()
       this.#phase = 'stopped'
       if (failure === undefined) this.#settleStopped.resolve()
       else this.#settleStopped.reject(failure)
     })())
+  }
+
+  #expelled(reason: Error): void {
+    const { log } = this.#options
+    if (this.#stopping !== undefined) return
+    if (!TroupeError.is(reason, 'FENCED')) {
+      log.error({ reason: reason.message }, 'this host is no longer a member of the cluster; it stops')
+      void this.#stop(reason)
+      return
+    }
+    log.warn({ reason: reason.message, incarnation: this.incarnation }, 'this host lost its lease; it drops its memory and joins again as a new incarnation')
+    this.#phase = 'starting'
+    this.#rejoining ??= this.#rejoin(reason).finally(() => { this.#rejoining = undefined })
+  }
+
+  /** From one life to the next, as often as it takes. Never rejects. */
+  async #rejoin(reason: TroupeError): Promise<void> {
+    const { random, clock, log, joinTimeoutMs } = this.#options
+    for (let why = reason; ;) {
+      const old = this.#life
+      const next = this.#life = this.#newLife(random.nonce())
+      old.abandon(why, next)
+      await old.bury()
+      try {
+        await next.start()
+        await next.join(joinTimeoutMs)
+        if (this.#phase === 'starting') this.#phase = 'serving'
+        return
+      } catch (error) {
+        if (this.#stopping !== undefined) return
+        if (TroupeError.is(error, 'DUPLICATE_HOST') || TroupeError.is(error, 'CLUSTER_MISMATCH')) {
+          log.error({ reason: messageOf(error) }, 'this host cannot be a member again; it stops')
+          // Not awaited: stopping waits for this.
+          void this.#stop(error)
+          return
+        }
+        log.warn({ reason: messageOf(error) }, 'this host could not join again yet')
+        why = new TroupeError('FENCED', messageOf(error))
+        await sleep(clock, REJOIN_MS)
+        if (this.#stopping !== undefined) return
+      }
+    }
   }
 
   // ---- calls --------------------------------------------------------------------------------------------------------
@@ -312,7 +256,7 @@ export class Host implements Dispatcher {
 
   async #ofKnownType<Page>(type: string, list: () => Promise<Page>): Promise<Page> {
     checkType(type)
-    const { types } = this.#membership.table
+    const { types } = this.#life.membership.table
     if (!types.has(type)) {
       throw new TroupeError('UNKNOWN_TYPE', `no host of this cluster runs the type ${type}; it knows ${[...types].sort().slice(0, 20).join(', ') || 'none'}`)
     }
@@ -342,17 +286,17 @@ export class Host implements Dispatcher {
   }
 
   hostStatus(): HostStatus {
-    return this.#report.host()
+    return this.#life.status()
   }
 
   clusterStatus(timeoutMs: number): Promise<ClusterStatus> {
-    return this.#report.cluster(timeoutMs)
+    return this.#life.report.cluster(timeoutMs)
   }
 
   locate(type: string, id: string): ActorLocation {
     checkType(type)
     checkId(id)
-    return this.#report.locate(type, id)
+    return this.#life.report.locate(type, id)
   }
 
   notReady(): readonly string[] {
@@ -360,20 +304,19 @@ export class Host implements Dispatcher {
   }
 }
 
-/** @throws BAD_OPTION for what would make a host a member that harms its cluster. */
-function checkMembership({ listen, placement }: ResolvedHostOptions, store: ActorStore): void {
+/**
+ * A member's options: an address that others can call.
+ * @throws BAD_OPTION for what would make a host a member that harms its cluster
+ */
+function memberOptions(options: ResolvedHostOptions, store: ActorStore): ResolvedHostOptions {
+  const { listen, placement } = options
   if (!store.shared) {
     throw new TroupeError('BAD_OPTION', `store ${store.name} belongs to this process alone, but placement ${placement.join(',')} moves actors between hosts: their state would be lost; use lmdb:DIR on one machine, redis://… or postgres://…`)
   }
-  if (listen.advertise === undefined && ['0.0.0.0', '::', '[::]'].includes(listen.host)) {
-    throw new TroupeError('BAD_OPTION', `listen.host ${listen.host} is no address that other hosts can call; give listen.advertise (--advertise) the name of this machine`)
-  }
-}
-
-/** The address that others use: the advertised host, with the bound port unless it names its own. */
-function reachableAt(bound: string, advertise: string | undefined): string {
-  if (advertise === undefined) return bound
-  return /:\d+$/.test(advertise) ? advertise : `${advertise}:${bound.slice(bound.lastIndexOf(':') + 1)}`
+  if (listen.advertise !== undefined || !['0.0.0.0', '::', '[::]'].includes(listen.host)) return options
+  // All hosts of such a cluster are on this machine.
+  if (store.name.startsWith('lmdb:')) return { ...options, listen: { ...listen, advertise: '127.0.0.1' } }
+  throw new TroupeError('BAD_OPTION', `listen.host ${listen.host} is no address that other hosts can call; give listen.advertise (--advertise) the name of this machine`)
 }
 
 function readTypes(actors: readonly ActorClass[]): ReadonlyMap<string, ActorType> {
@@ -389,7 +332,8 @@ function readTypes(actors: readonly ActorClass[]): ReadonlyMap<string, ActorType
 }
 
 /**
- * Starts a host: alone by default, a member of a cluster with `placement`.
+ * Starts a host. On a store that others can reach it is a member of the cluster there, and carries a placement candidate unless
+ * `placement` names services; on `memory:` it is alone.
  *
  * ```ts
  * const host = await createHost({ actors: [Account], store: 'lmdb:./data' })
