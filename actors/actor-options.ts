@@ -13,6 +13,8 @@ export interface ActorOptions {
   maxDepth?: number
   /** Calls that may wait for a turn; 1,000 by default. More is MAILBOX_FULL. */
   mailbox?: number
+  /** What the arguments of waiting calls may take, in bytes; 16 MiB by default. More is MAILBOX_FULL. */
+  mailboxBytes?: number
   /** Longest turn; 30 s by default. A longer one is abandoned: TURN_TIMEOUT, and the actor is loaded afresh. */
   turnTimeout?: Duration
   /** How long the reply of a call with an idempotency key is kept; a day by default. */
@@ -52,6 +54,7 @@ export const actorOptionsSchema = z.strictObject({
   reentrancy: z.enum(['none', 'call-chain']).default('none'),
   maxDepth: z.number().int().min(1).max(1000).default(32),
   mailbox: z.number().int().min(0).max(1_000_000).default(1000),
+  mailboxBytes: z.number().int().min(0).default(16 * 1024 * 1024),
   turnTimeout: duration(30_000),
   keepReplies: duration(24 * 60 * 60_000),
   maxReminders: z.number().int().min(0).max(1_000_000).default(10_000),

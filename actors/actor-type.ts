@@ -45,6 +45,7 @@ export interface ActorType {
   readonly reentrant: boolean
   readonly maxDepth: number
   readonly mailbox: number
+  readonly mailboxBytes: number
   readonly turnTimeoutMs: number
   readonly drainTimeoutMs: number | undefined
   readonly keepRepliesMs: number
@@ -90,7 +91,7 @@ export function readActorType(actorClass: ActorClass): ActorType {
   const prototype = actorClass.prototype as Record<string, unknown>
   return Object.freeze({
     name: name as string, actorClass, methods, inner: readInner(actorClass),
-    idleAfterMs: o.idleAfter!, reentrant: o.reentrancy === 'call-chain', maxDepth: o.maxDepth, mailbox: o.mailbox,
+    idleAfterMs: o.idleAfter!, reentrant: o.reentrancy === 'call-chain', maxDepth: o.maxDepth, mailbox: o.mailbox, mailboxBytes: o.mailboxBytes,
     keepRepliesMs: o.keepReplies!, maxReminders: o.maxReminders, turnTimeoutMs: o.turnTimeout!, drainTimeoutMs: o.drainTimeout, placementKey: o.placement.key,
     version, migrate: statics.migrate,
     onActivate: typeof prototype.onActivate === 'function', onDeactivate: typeof prototype.onDeactivate === 'function',

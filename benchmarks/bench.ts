@@ -14,7 +14,7 @@ import type { RoundOptions } from './harness/rounds.ts'
 import { sweepAbandonedFolders } from './harness/scope.ts'
 import type { CaseResult, Suite, SuiteResult } from './harness/suite.ts'
 
-const suites: Readonly<Record<string, () => Promise<{ suite: Suite }>>> = {
+const suites: Readonly<Record<string, (flags: Flags) => Promise<{ suite: Suite }>>> = {
   local: () => import('./suites/local.ts'),
   remote: () => import('./suites/remote.ts'),
   http: () => import('./suites/http.ts'),
@@ -25,16 +25,18 @@ const suites: Readonly<Record<string, () => Promise<{ suite: Suite }>>> = {
   idempotent: () => import('./suites/idempotent.ts'),
   memory: () => import('./suites/memory.ts'),
   placement: () => import('./suites/table-build.ts'),
+  overload: async ({ seconds, quick }) => ({ suite: (await import('./suites/overload.ts')).overloadSuite(seconds ?? (quick ? 2 : 10)) }),
 }
 
 interface Flags {
   readonly json?: string
   readonly rounds?: number
+  readonly seconds?: number
   readonly case?: string
   readonly quick: boolean
 }
 
-const roundCount = (text: string): number => {
+const wholeNumber = (text: string): number => {
   const count = Number(text)
   if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('give a whole number of at least 1')
   return count
@@ -44,7 +46,8 @@ const command = new Command('bench')
   .description('Measures Troupe beside bare floors, in interleaved rounds.')
   .argument('[suite...]', `suites to run: ${Object.keys(suites).join(', ')} (all by default)`)
   .option('--json <file>', 'also write the results, as JSON')
-  .option('--rounds <n>', 'counted rounds of each case (5 by default, 1 in a quick run)', roundCount)
+  .option('--rounds <n>', 'counted rounds of each case (5 by default, 1 in a quick run)', wholeNumber)
+  .option('--seconds <n>', 'how long the suite overload lasts (10 by default, 2 in a quick run)', wholeNumber)
   .option('--case <text>', 'only cases whose name holds this text')
   .option('--quick', 'one short round: shows that everything runs, not how fast it is', false)
   .action(run)
@@ -68,7 +71,7 @@ async function run(names: readonly string[], flags: Flags): Promise<void> {
 
   const results: SuiteResult[] = []
   for (const name of names.length > 0 ? names : Object.keys(suites)) {
-    const { suite } = await suites[name]!()
+    const { suite } = await suites[name]!(flags)
     const result = await runSuite(suite, flags.case, options)
     results.push(result)
     process.stdout.write(suiteAsText(result) + '\n')

@@ -24,7 +24,7 @@ import type { Committable } from '../../stores/group-commit.ts'
 import { ActivationContext } from './activation-context.ts'
 import type { ActivationServices } from './activation-services.ts'
 import { AnswerGate } from './answer-gate.ts'
-import { depthError, isInsideTurn, isReadonly, noLeaseError, takeNext, verdictOn, type RunningTurns } from './admission.ts'
+import { depthError, enqueue, isInsideTurn, isReadonly, noLeaseError, takeNext, verdictOn, type RunningTurns } from './admission.ts'
 import { EntryBuffer } from './entry-buffer.ts'
 import { Mailbox } from './mailbox.ts'
 import { OnceCalls } from './once-calls.ts'
@@ -248,10 +248,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
       if (this.services.mayStart(this)) return this.#start(call)
       call.problem = noLeaseError(call)
     }
-    const mailbox = (this.#mailbox ??= new Mailbox())
-    mailbox.push(call)
-    call.keeper = mailbox
-    this.services.watch(call)
+    enqueue(call, (this.#mailbox ??= new Mailbox()), this.type, this.services.watch(call))
   }
 
   get #turns(): RunningTurns {

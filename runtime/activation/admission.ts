@@ -7,6 +7,7 @@ import { chainHas, showChain } from '../../actors/call-chain.ts'
 import type { Invocation } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { Mailbox } from './mailbox.ts'
 import { admit, type Admission } from './turn-gate.ts'
 
@@ -48,6 +49,17 @@ export function verdictOn(call: Invocation, turns: RunningTurns, waiting: number
   return waiting >= type.mailbox && !(waiting === 0 && activating) ? fullError(call, waiting) : 'wait'
 }
 
+/**
+ * Puts the call among those that wait, or refuses it: what waits may take so many bytes, and who cannot have a turn before its
+ * time is over is told so now. `leftMs`: of its time.
+ */
+export function enqueue(call: Invocation, mailbox: Mailbox, type: ActorType, leftMs: number): void {
+  const refusal = call.kind === 'internal' || mailbox.size === 0 ? undefined : noRoom(call, mailbox, type) ?? tooSlow(call, mailbox, leftMs)
+  if (refusal !== undefined) return call.fail(refusal)
+  mailbox.push(call)
+  call.keeper = mailbox
+}
+
 /** True when a running turn waits for the call. */
 export const isInsideTurn = (call: Invocation, { exclusive, readers }: RunningTurns): boolean => {
   for (let turn = exclusive; turn !== undefined; turn = turn.outer) if (waitsFor(turn, call)) return true
@@ -60,10 +72,31 @@ export function takeNext(mailbox: Mailbox, { type, open, exclusive, readers }: R
   if (exclusive !== undefined) {
     return type.reentrant ? mailbox.takeFirst(call => waitsFor(exclusive, call) && (isReadonly(call) || !reading)) : undefined
   }
-  const call = open ? mailbox.peek() : undefined
-  if (call === undefined || (reading && !isReadonly(call))) return undefined
-  mailbox.shift()
-  return call
+  for (let call = open ? mailbox.peek() : undefined; call !== undefined; call = mailbox.peek()) {
+    if (reading && !isReadonly(call)) return undefined
+    const nowMs = call.wheel?.nowMs() ?? 0
+    // Nobody waits for it any more, though the wheel has not come round to it: a turn may have held the thread.
+    if (call.deadline !== 0 && call.deadline <= nowMs && !mechanisms.off?.has('call-deadline')) call.expire()
+    else {
+      mailbox.shift(nowMs)
+      return call
+    }
+  }
+  return undefined
+}
+
+const noRoom = (call: Invocation, mailbox: Mailbox, type: ActorType): TroupeError | undefined =>
+  call.bytes === 0 || mailbox.bytes + call.bytes <= type.mailboxBytes ? undefined
+    : new TroupeError('MAILBOX_FULL', `${showKey({ type: call.typeName, id: call.id })}: the arguments of ${mailbox.size} waiting calls take ${mailbox.bytes} bytes, its mailbox holds ${
+      type.mailboxBytes}; call later, or with less`, { retryAfterMs: 100 })
+
+function tooSlow(call: Invocation, mailbox: Mailbox, leftMs: number): TroupeError | undefined {
+  const { expectedMs } = mailbox
+  if (expectedMs === undefined || expectedMs <= leftMs || mechanisms.off?.has('call-deadline')) return undefined
+  const why = `${mailbox.size} calls are waiting, which takes about ${Math.round(expectedMs)} ms, and this one has ${Math.round(leftMs)} ms left`
+  return new TroupeError('OVERLOADED', `${showKey({ type: call.typeName, id: call.id })}: ${why}; call later, or give it more time`, {
+    retryAfterMs: Math.ceil(Math.min(1_000, Math.max(100, expectedMs - leftMs))),
+  })
 }
 
 function cycleError(call: Invocation, type: ActorType): TroupeError {

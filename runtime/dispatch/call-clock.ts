@@ -57,7 +57,7 @@ export class CallClock {
 
   #expired(call: Invocation): void {
     const now = this.#clock.monotonicMs()
-    if (call.deadline !== 0 && call.deadline <= now && !mechanisms.off?.has('call-deadline')) call.abandon('CALL_TIMEOUT', `no answer within ${Math.round(call.timeoutMs)} ms`)
+    if (call.deadline !== 0 && call.deadline <= now && !mechanisms.off?.has('call-deadline')) call.expire()
     if (call.turnPhase !== 'running' || call.onTurnTimeout === undefined) return
     // The caller is gone, the turn goes on: it has its own, longer time.
     if (call.turnDeadline <= now) call.onTurnTimeout()

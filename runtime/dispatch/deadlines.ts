@@ -66,6 +66,10 @@ export class Deadlines<Entry extends DeadlineEntry> {
     entry.wheelSlot = NOWHERE
   }
 
+  nowMs(): number {
+    return this.#clock.monotonicMs()
+  }
+
   close(): void {
     this.#timer?.cancel()
     this.#slots.clear()

@@ -2,13 +2,16 @@
  * Calls of peers that this host runs: one answer each, sent back on the link they came by. A link that closes cancels what
  * has not started and ends its streams.
  */
+import { unpackCaller, type Caller } from '../../actors/authorize.ts'
 import { decodeChain } from '../../actors/call-chain.ts'
 import { Invocation, type CallParts } from '../../actors/invocation.ts'
 import { isPrimitive } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
+import { weightOf } from './load-weight.ts'
 import { cutError, flag, kind, packError, packResult, unpackArgs, unpackOnce } from './messages.ts'
+import type { CallAdmission } from './overload.ts'
 
 interface Stream extends AsyncIterableIterator<unknown> {
   /** Told when the stream ends while nobody asks for an item. */
@@ -20,6 +23,8 @@ interface IncomingHooks {
   /** This host's own status, encoded. */
   readonly status: () => Uint8Array
   readonly log: Logger
+  /** Which calls are taken on; all, when absent. */
+  readonly admission?: CallAdmission
 }
 
 /** A call whose caller is a peer. */
@@ -27,16 +32,29 @@ class PeerCall extends Invocation {
   readonly #served: Served
   /** Its id on the caller's link; `wireId` is another one when the call is passed on. */
   readonly callerId: number
+  #admission: CallAdmission | undefined
 
   constructor(call: CallParts, served: Served, callerId: number) {
     super(call, 'encoded')
     this.#served = served
     this.callerId = callerId
   }
+
+  /** Counts as under way from here to its answer, or is refused. */
+  enter(admission: CallAdmission, bytes: number): boolean {
+    this.bytes = bytes
+    const refusal = admission.enter(this, false)
+    if (refusal === undefined) this.#admission = admission
+    else this.fail(refusal)
+    return refusal === undefined
+  }
+
   protected answer(value: unknown): void {
+    this.#admission?.leave(this)
     this.#served.answer(this, value)
   }
   protected refuse(error: unknown): void {
+    this.#admission?.leave(this)
     this.#served.refuse(this, error)
   }
 }
@@ -48,10 +66,13 @@ class Served {
   readonly calls = new Map<number, Invocation>()
   readonly streams = new Map<number, Stream>()
   phase: 'open' | 'closed' = 'open'
+  /** Of calls that do not say who calls. */
+  readonly caller: Caller
   readonly #log: Logger
 
   constructor(link: PeerLink, log: Logger) {
     this.link = link
+    this.caller = { kind: 'host', id: link.peerId }
     this.#log = log
   }
 
@@ -160,8 +181,11 @@ export class Incoming {
       typeName: message[2] as string, id: message[3] as string, methodName: message[4] as string, args, timeoutMs: message[6] as number,
       parent: message[7] === null ? undefined : decodeChain(message[7]), 
       kind: (flags & flag.read) !== 0 ? 'read' : (flags & flag.manage) !== 0 ? 'manage' : 'method', once: unpackOnce(message[9]),
+      caller: unpackCaller(message[10]) ?? served.caller,
     }, served, id)
-    this.#hooks.route(call, senderVersion, (flags & flag.untyped) !== 0)
+    const { admission, route } = this.#hooks
+    if (admission !== undefined && !call.enter(admission, packedBytes(message[5]))) return
+    route(call, senderVersion, (flags & flag.untyped) !== 0)
     if (!call.settled) served.calls.set(id, call)
   }
 
@@ -174,6 +198,8 @@ export class Incoming {
     for (const stream of served.streams.values()) void stream.return?.()
   }
 }
+
+const packedBytes = (args: unknown): number => args instanceof Uint8Array ? args.length : weightOf(args as readonly unknown[])
 
 const ranToItsEnd = (reason: string): TroupeError => new TroupeError('RESULT_TOO_LARGE', `the result cannot travel: ${reason}`)
 

@@ -3,9 +3,10 @@
  * chain, has at most the time that turn's caller has left, and ends when its signal is aborted.
  */
 import type { Caller } from '../../actors/authorize.ts'
-import { LocalCall, Once, turnScope, type CallKind, type Invocation, type OutputGate } from '../../actors/invocation.ts'
+import { Once, turnScope, type CallKind, type Invocation, type OutputGate } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { mechanisms } from '../../core/mechanisms.ts'
+import { AdmittedCall, type CallAdmission } from './overload.ts'
 
 /** What a call needs of its host. */
 export interface CallPort {
@@ -14,6 +15,8 @@ export interface CallPort {
   remainingMs(call: Invocation): number
   /** Whether this host's lease has not run out at this very moment. */
   mayServe(): boolean
+  /** Which calls are taken on; all, when absent. */
+  readonly admission?: CallAdmission
 }
 
 export interface Target {
@@ -24,6 +27,8 @@ export interface Target {
   readonly idempotencyKey?: string | undefined
   /** Of a call that comes in by a door. */
   readonly caller?: Caller | undefined
+  /** Of its body, when the door has asked whether it may come in (`Dispatcher.refusal`). */
+  readonly bytes?: number | undefined
 }
 
 /** Starts a call of `target`; resolves with what the method returned. `args` must already be the callee's. */
@@ -65,12 +70,19 @@ function launch(
   let { timeoutMs } = target
   if (parent !== undefined) timeoutMs = Math.min(timeoutMs, port.remainingMs(parent))
   const once = target.idempotencyKey === undefined || kind !== 'method' ? undefined : new Once(target.idempotencyKey)
-  const call = new LocalCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, kind, once, caller: target.caller }, resolve, reject)
+  const call = new AdmittedCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, kind, once, caller: target.caller }, resolve, reject)
   if (target.signal?.aborted === true) call.abandon('CANCELLED', 'the caller had given up')
   else if (timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'no time was left for it')
+  else if (!isAdmitted(port, call, target.bytes)) return call
   else if (scope?.gate === undefined) port.route(call)
   else passGate(port, scope.gate, call)
   return call
+}
+
+function isAdmitted(port: CallPort, call: AdmittedCall, doorBytes: number | undefined): boolean {
+  const refusal = port.admission && call.enter(port.admission, doorBytes)
+  if (refusal !== undefined) call.fail(refusal)
+  return refusal === undefined
 }
 
 /**

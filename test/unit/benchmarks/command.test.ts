@@ -9,7 +9,7 @@ test('an unknown suite is refused with the names of those that exist, before any
   const { status, stdout, stderr } = bench('lokal')
   expect(status).toBe(2)
   expect(stdout).toBe('')
-  expect(stderr).toContain('there is no suite lokal; the suites are local, remote, http, activation, durable, reminders, sends, idempotent, memory, placement')
+  expect(stderr).toContain('there is no suite lokal; the suites are local, remote, http, activation, durable, reminders, sends, idempotent, memory, placement, overload')
 })
 
 test.each(['0', '-1', '2.5', 'many'])('--rounds %s is refused', rounds => {
