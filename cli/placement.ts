@@ -1,6 +1,6 @@
 /**
- * `troupe placement`: the placement service alone in a process. It keeps the table of which host owns which shard, and
- * runs no actors; hosts go on serving while it is away (P9).
+ * `troupe placement`: a placement candidate alone in a process. While it leads it keeps the table of which host owns which shard; it
+ * runs no actors. Several on one store stand by for each other; hosts go on serving while all of them are away (P9).
  */
 import type { Command } from 'commander'
 import { SystemClock } from '../core/clock.ts'
@@ -16,6 +16,7 @@ const STOP_TIMEOUT_MS = 10_000
 
 interface PlacementFlags extends LogFlags {
   readonly listen: string
+  readonly advertise?: string
   readonly port: number
   readonly store: string
   readonly clusterStore?: string
@@ -26,17 +27,18 @@ interface PlacementFlags extends LogFlags {
 const examples = `
 Examples:
   troupe placement --store lmdb:./data
-  troupe placement --listen 0.0.0.0 --port 50005 --store redis://10.0.0.9:6379
+  troupe placement --listen 0.0.0.0 --advertise 10.0.0.7 --port 50005 --store redis://10.0.0.9:6379
   troupe placement --store redis://10.0.0.9:6379 --cluster-store etcd://10.0.0.5:2379,10.0.0.6:2379`
 
 export function addPlacementCommand(program: Command): void {
   const command = program.command('placement')
-    .description('Run the placement service, which says which host owns which shard.')
+    .description('Run the placement service, which says which host owns which shard. Several on one store stand by for each other.')
     .addHelpText('after', examples)
     .action((flags: PlacementFlags) => placement(flags))
   const options = [
     flag('--port <port>', 'port for hosts; 0: chosen by the system').default(50005).argParser(readPort),
     flag('--listen <address>', 'address to bind').default('127.0.0.1').argParser(readListenAddress('--port')),
+    flag('--advertise <address>', 'HOST or HOST:PORT by which hosts reach this service, when it is not --listen'),
     storeFlag('lmdb:./.troupe'),
     clusterStoreFlag(),
     namespaceFlag(),
@@ -62,8 +64,9 @@ async function placement(flags: PlacementFlags): Promise<void> {
       await clusterStore.open()
       const server = await startPlacement({
         host: flags.listen, port: flags.port, shardBits: flags.shardBits, clusterStore, clusterStoreApart: clusterStore.name !== actors.name, clock, random, log,
+        ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }),
       })
-      log.info({ address: server.address, store: clusterStore.name }, 'ready')
+      log.info({ address: server.address, store: clusterStore.name, leader: server.leader }, 'ready')
       return {
         stop: async () => {
           await server.stop()

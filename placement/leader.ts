@@ -2,18 +2,23 @@
  * The leader's decisions: who is in, who is dead, when a table is due. No sockets, no gRPC: sessions, probe, store and clock are ports.
  *
  * - **Join.** A host is checked, added, and hears the first table that has it. The same incarnation coming back changes nothing. Another
- *   incarnation of a known id waits for the verdict on the old one: heard again → DUPLICATE_HOST; dead → it takes the place (and the
- *   shards) of the old one. At the old one's very address a broken stream is verdict enough: two processes cannot listen there.
- * - **Death.** A broken stream or a peer's suspicion starts probes of the member's address: a refused connection proves that the
- *   process is gone. Otherwise silence decides (`members.ts`).
- * - **New leader.** While members of the stored table may still come back, nothing is published.
+ *   incarnation of a known id waits for the verdict on the old one: heard again, here or by a renewal of its lease → DUPLICATE_HOST;
+ *   dead → it takes the place (and the shards) of the old one. At the old one's very address a broken stream is verdict enough:
+ *   two processes cannot listen there. An incarnation that is dead stays so: FENCED.
+ * - **Death.** A lease that is over is revoked (`members.ts`, `lease-watch.ts`). A broken stream or a peer's suspicion starts probes of the
+ *   member's address: a refused connection proves that the process is gone, and its lease is ended at once. In both cases the lease
+ *   goes first, then the member, then its shards.
+ * - **New leader.** Members of the stored table whose lease lasts are members; nobody is waited for. It publishes from its first look
+ *   at the leases on.
  */
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { ClusterStore } from '../stores/cluster-store.ts'
+import { Flapping, type FlapTimes } from './flapping.ts'
 import { HostSessions, type HostSession } from './host-sessions.ts'
 import { memberOf, mismatch, refusal, requestProblem, type Fingerprint } from './join-check.ts'
+import { LeaseWatch } from './lease-watch.ts'
 import type { Member } from './membership.ts'
 import { Members, type MemberPhase, type MemberTimes } from './members.ts'
 import type { HostMessage } from './messages.ts'
@@ -26,6 +31,8 @@ export interface LeaderTimes extends MemberTimes {
   readonly batchMs: number
   /** How long a planned move may wait for its old owner; 5 s by default. Keep it above the hosts' drain time. */
   readonly releaseMs: number
+  /** Hosts that come and go. */
+  readonly flapping: FlapTimes
 }
 
 export interface LeaderParts {
@@ -36,20 +43,41 @@ export interface LeaderParts {
   readonly probe: Probe
   readonly times: LeaderTimes
   readonly term: number
+  /** Shards of a type that may be in planned moves at once; 256 by default. The rest stays where it is until then. */
+  readonly maxMoves: number
+  /** When the store failed last as far as this process knows, by its monotonic clock: leases may be over for that. */
+  readonly troubleMs?: number
   /** The stored table, or an empty one. */
   readonly table: Table
   readonly fingerprint: Fingerprint
   /** What the placement service itself says of the cluster's options: no host changes it. */
   readonly bound?: Fingerprint
+  /** False while the leader row may be another's: nobody's lease is taken away then. */
+  leads(): boolean
   /** Another leader was elected: stop this one. */
   deposed(): void
+}
+
+export interface MemberStatus extends Member {
+  /** *resting*: it came and went too often, and gets shards later. */
+  readonly phase: MemberPhase | 'resting'
+  readonly shards: number
+  /** Until its lease is over; undefined until it was looked at. */
+  readonly leaseLeftMs: number | undefined
+  /** What is left of its rest. */
+  readonly restMs: number
 }
 
 export interface LeaderStatus {
   readonly version: number
   readonly term: number
-  readonly members: readonly (Member & { readonly phase: MemberPhase; readonly shards: number })[]
+  readonly members: readonly MemberStatus[]
 }
+
+/** A renewal moves the end of a lease by at least so much; less is noise of the way. */
+const RENEWED_MS = 100
+/** Incarnations that are dead; beyond them the oldest are forgotten, and found dead again by their lease. */
+const MAX_DEAD = 1_000
 
 const MAX_VERSION = 2 ** 48
 
@@ -62,24 +90,37 @@ export class Leader {
   readonly #publisher: TablePublisher
   readonly #prober: Prober
   /** Newcomers that wait for the verdict on an older incarnation of their id. */
-  readonly #claimants = new Map<string, { session: HostSession; join: JoinMessage }>()
+  readonly #claimants = new Map<string, { session: HostSession; join: JoinMessage; leaseEndsMs: number | undefined }>()
+  readonly #watch: LeaseWatch
+  readonly #flapping: Flapping
+  readonly #dead = new Set<string>()
+  readonly #rests = new Set<Timer>()
   #fingerprint: Fingerprint
-  #settling: boolean
-  #tick: Timer | undefined
+  /** The leases have been looked at. */
+  #looked = false
 
   constructor(parts: LeaderParts) {
     const { clock, times, table } = parts
     this.#parts = parts
     this.#fingerprint = parts.fingerprint
-    this.#members = new Members(times, clock.monotonicMs())
+    this.#members = new Members(times)
     this.#members.restore(table.members.values(), clock.monotonicMs())
-    this.#settling = this.#members.settling
+    if (parts.troubleMs !== undefined) this.#members.excuse(parts.troubleMs)
+    this.#flapping = new Flapping(times.flapping)
     this.#sessions = new HostSessions(parts.term, table)
+    this.#watch = new LeaseWatch({
+      ...parts, members: this.#members,
+      leads: () => parts.leads(),
+      hurried: () => this.#claimants.size > 0,
+      looked: () => this.#lookedAtLeases(),
+      dead: (member, why) => this.#remove(member, why),
+    })
     this.#prober = new Prober(clock, parts.probe, id => this.#members.get(id), id => this.#bury(id, 'its address refuses connections'))
     this.#publisher = new TablePublisher({
       ...parts, releaseMs: times.releaseMs,
-      ready: () => !this.#settling,
+      ready: () => this.#looked,
       members: () => this.#members.living(),
+      resting: id => this.#flapping.restMs(id, clock.monotonicMs()) > 0,
       fingerprint: () => this.#fingerprint,
       published: (before, after, left) => this.#published(before, after, left),
     })
@@ -88,12 +129,13 @@ export class Leader {
   /** Starts to watch over the members. */
   start(): void {
     for (const { id } of this.#members.living()) this.#prober.watch(id, () => this.#members.phase(id) === 'expected')
-    this.#sweepLater()
+    this.#watch.wake(0)
   }
 
   /** Ends the watch and tells the hosts to look for the next leader. They keep their table. */
   stop(reason: string): void {
-    this.#tick?.cancel()
+    for (const rest of this.#rests) rest.cancel()
+    this.#watch.stop()
     this.#prober.stop()
     this.#publisher.stop()
     for (const { session } of this.#claimants.values()) session.end()
@@ -103,7 +145,12 @@ export class Leader {
   status(): LeaderStatus {
     const table = this.#publisher.table
     const shards = table.shardCounts()
-    const members = [...this.#members.living()].map(m => ({ ...m, phase: this.#members.phase(m.id)!, shards: shards.get(m.id) ?? 0 }))
+    const nowMs = this.#parts.clock.monotonicMs()
+    const members = [...this.#members.living()].map((member): MemberStatus => {
+      const restMs = this.#flapping.restMs(member.id, nowMs)
+      const phase = restMs > 0 ? 'resting' : this.#members.phase(member.id)!
+      return { ...member, phase, shards: shards.get(member.id) ?? 0, leaseLeftMs: this.#members.leaseLeftMs(member.id, nowMs), restMs }
+    })
     return { version: table.version, term: this.#parts.term, members }
   }
 
@@ -126,6 +173,7 @@ export class Leader {
     const id = this.#sessions.remove(session)
     if (id === undefined || this.#members.phase(id) !== 'alive') return
     this.#members.doubt(id)
+    this.#watch.wake()
     if (this.#claimants.get(id)?.join.address === this.#members.get(id)!.address) return this.#bury(id, 'it was restarted at its old address')
     this.#prober.watch(id, () => this.#members.phase(id) === 'doubted')
   }
@@ -142,10 +190,7 @@ export class Leader {
       return this.#sessions.refuse(session, problem)
     }
     const old = this.#members.get(join.id)
-    if (old !== undefined && old.incarnation !== join.incarnation) {
-      if (old.address !== join.address || this.#members.phase(join.id) === 'alive') return this.#contest(session, join, old)
-      this.#parts.log.info({ host: join.id }, 'a host was restarted at its old address')
-    }
+    if (old !== undefined && old.incarnation !== join.incarnation) return this.#contest(session, join, old)
     this.#admit(session, join, version)
   }
 
@@ -155,6 +200,9 @@ export class Leader {
     if (version > MAX_VERSION) return refusal('PROTOCOL', `placement: host ${JSON.stringify(join.id)} says it has table version ${version}`)
     const problem = requestProblem(join, this.#publisher.table.types.size)
     if (problem !== undefined) return problem
+    if (this.#dead.has(join.incarnation) && !join.leaving) {
+      return refusal('FENCED', `placement: the lease of host ${JSON.stringify(join.id)} (incarnation ${join.incarnation}) was revoked; its shards are others', it can join again as a new incarnation`)
+    }
     return mismatch(join.id, this.#fingerprintFor(join), join.fingerprint)
   }
 
@@ -172,8 +220,10 @@ export class Leader {
 
   #contest(session: HostSession, join: JoinMessage, old: Member): void {
     if (this.#claimants.has(join.id)) return this.#sessions.refuse(session, duplicate(join.id, old))
-    this.#claimants.set(join.id, { session, join })
+    this.#claimants.set(join.id, { session, join, leaseEndsMs: undefined })
+    if (old.address === join.address && this.#members.phase(join.id) !== 'alive') return this.#bury(join.id, 'it was restarted at its old address')
     this.#prober.watch(join.id, () => this.#claimants.get(join.id)?.session === session)
+    this.#watch.wake(0)
   }
 
   #admit(session: HostSession, join: JoinMessage, version: number): void {
@@ -187,12 +237,31 @@ export class Leader {
     this.#sessions.add(session, member)
     this.#publisher.raise(version)
     this.#publisher.request(times.batchMs)
-    this.#settle()
-    if (!back) log.info({ host: join.id, address: join.address, types: join.types }, 'a host joined')
+    if (back) return
+    log.info({ host: join.id, address: join.address, types: join.types }, 'a host joined')
+    // Whether its lease is there: it may have been taken away by a leader before this one.
+    this.#watch.wake(0)
+    this.#rest(join.id)
+  }
+
+  #rest(id: string): void {
+    const { clock, log } = this.#parts
+    const restMs = this.#flapping.joined(id, clock.monotonicMs())
+    if (restMs === 0) return
+    log.warn({ host: id, restMs }, 'a host comes and goes; it gets its shards after a rest')
+    const timer = clock.after(restMs, () => {
+      this.#rests.delete(timer)
+      this.#publisher.request(0)
+    })
+    this.#rests.add(timer)
   }
 
   #heard(id: string): void {
     this.#members.heard(id, this.#parts.clock.monotonicMs())
+    this.#refuseClaimant(id)
+  }
+
+  #refuseClaimant(id: string): void {
     const claimant = this.#claimants.get(id)
     if (claimant === undefined) return
     this.#claimants.delete(id)
@@ -211,32 +280,41 @@ export class Leader {
     this.#parts.log.info({ host: id }, 'a host leaves')
   }
 
+  /** Its process is gone: its lease is ended, then it is removed. */
   #bury(id: string, why: string): void {
-    if (this.#members.get(id) === undefined) return
+    const member = this.#members.get(id)
+    if (member !== undefined) this.#watch.end(member, why)
+  }
+
+  /** Its lease was taken away. */
+  #remove({ id, incarnation, leaving }: Member, why: string): void {
+    if (this.#members.get(id)?.incarnation !== incarnation) return
+    const nowMs = this.#parts.clock.monotonicMs()
     this.#members.remove(id)
     this.#sessions.endOf(id)
-    this.#parts.log.warn({ host: id }, `a host is dead: ${why}`)
+    this.#dead.add(incarnation)
+    for (const oldest of this.#dead) if (this.#dead.size > MAX_DEAD) this.#dead.delete(oldest)
+    if (leaving) this.#flapping.left(id, nowMs)
+    else this.#flapping.died(id, nowMs)
+    this.#parts.log.warn({ host: id, incarnation }, `a host is dead: ${why}`)
     const claimant = this.#claimants.get(id)
     this.#claimants.delete(id)
     if (claimant !== undefined) this.#admit(claimant.session, claimant.join, 0)
     this.#publisher.request(0)
-    this.#settle()
   }
 
-  /** The stored members are all back, or given up: from now on tables are published. */
-  #settle(): void {
-    if (!this.#settling || this.#members.settling) return
-    this.#settling = false
+  #lookedAtLeases(): void {
+    for (const [id, claimant] of this.#claimants) {
+      const nowMs = this.#parts.clock.monotonicMs()
+      const leftMs = this.#members.leaseLeftMs(id, nowMs)
+      if (leftMs === undefined) continue
+      claimant.leaseEndsMs ??= nowMs + leftMs
+      // Renewed since the claim: the old one lives, though it is not heard here.
+      if (nowMs + leftMs > claimant.leaseEndsMs + RENEWED_MS) this.#refuseClaimant(id)
+    }
+    if (this.#looked) return
+    this.#looked = true
     this.#publisher.request(0)
-  }
-
-  #sweepLater(): void {
-    this.#tick = this.#parts.clock.after(this.#parts.times.silenceMs / 8, () => {
-      const wasMass = this.#members.suspectsItself
-      for (const id of this.#members.sweep(this.#parts.clock.monotonicMs())) this.#bury(id, 'it was silent for too long')
-      if (this.#members.suspectsItself && !wasMass) this.#parts.log.error({}, 'more than half of the hosts are silent at once: the fault may be here, nothing is moved')
-      this.#sweepLater()
-    })
   }
 
   #published(before: Table, after: Table, left: readonly Member[]): void {
@@ -245,6 +323,7 @@ export class Leader {
     for (const member of left) {
       if (this.#members.get(member.id)?.incarnation !== member.incarnation) continue
       this.#members.remove(member.id)
+      this.#flapping.left(member.id, this.#parts.clock.monotonicMs())
       this.#sessions.leftOf(member.id)
     }
   }

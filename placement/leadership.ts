@@ -1,28 +1,48 @@
 /**
- * Holding the leader row: wins it, renews it, notices its loss, and tries again. Decisions over the ports Clock and ClusterStore.
+ * Holding the leader row: campaigns for it for ever, renews it, notices its loss. Decisions over the ports Clock, ClusterStore, Probe.
  *
  * The row only chooses who should lead. That two leaders can never both publish is the store's promise: a table is saved
- * for the newest term alone.
+ * for the newest term alone. So the row may be taken from a holder that is thought to be gone, before its time is over: from one
+ * whose address refuses connections, and from one that is named at this very address, where this process listens now. A holder that
+ * turns out to live loses a term and no more, and is not deposed on such evidence again.
+ *
+ * A store that fails is tried again for ever. What cannot be led (a stored table that does not fit this process) is given back, and
+ * tried again slowly: another process may lead it.
  */
-import { sleep, type Clock, type Timer } from '../core/clock.ts'
+import type { Clock, Timer } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { ClusterStore, LeaderRow } from '../stores/cluster-store.ts'
+import type { Probe } from './prober.ts'
 
 export interface LeadershipParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
   readonly store: ClusterStore
+  readonly probe: Probe
   /** HOST:PORT that the row shall name. */
   readonly address: string
+  /** The row is renewed three times in it, and looked at by others three to six times. */
   readonly ttlMs: number
   /** The row was won with this term; called again for each later term. A failure gives the row back. */
   elected(term: number): Promise<void>
   /** The row was lost: stop publishing. Called before `elected` is called again. */
   deposed(reason: string): void
+  /** The address of the leader, as the row says, is another now; undefined: nobody is known. */
+  seen(address: string | undefined): void
 }
+
+/** After a hint the holder is probed so often, so far apart: a dying process closes its streams a moment before or after its port. */
+const HINT_PROBES = 5
+const HINT_EVERY_MS = 100
+/** How often a process that cannot lead this cluster tries to. */
+const UNFIT_MS = 5_000
+/** A timer that is so much later than it should be: this process stood still. */
+const STOOD_STILL_MS = 500
+/** Nonces of leaders that were deposed by this one; more are forgotten, oldest first. */
+const MAX_DEPOSED = 32
 
 export class Leadership {
   readonly #parts: LeadershipParts
@@ -30,104 +50,247 @@ export class Leadership {
   /** The term that is held now. */
   #term: number | undefined
   #validUntilMs = 0
-  #holder: string | undefined
-  #timer: Timer | undefined
+  #leader: string | undefined
+  /** The holder of the row as last seen, when it is not this one. */
+  #holder: LeaderRow | undefined
+  #probesLeft = 0
+  #probing = false
+  /** Nonce of a holder that is gone: the next campaign deposes it. */
+  #condemned: string | undefined
+  readonly #deposed = new Set<string>()
+  #unfit: TroupeError | undefined
+  #troubleMs = -Infinity
+  #failing = false
+  #timer: { timer: Timer; at: number } | undefined
+  #expiry: Timer | undefined
+  #turning = false
+  #again = false
   #stopped = false
+  #first: { resolve(): void; reject(error: unknown): void } | undefined
 
   constructor(parts: LeadershipParts) {
     this.#parts = parts
     this.#nonce = parts.random.nonce()
   }
 
-  /** Address of the last leader seen that is not this one. */
-  get holder(): string | undefined {
-    return this.#holder
+  /** True while the row is this one's, by the clock too: a process that was frozen finds itself without it. */
+  get leads(): boolean {
+    return this.#term !== undefined && this.#parts.clock.monotonicMs() < this.#validUntilMs
+  }
+
+  /** Address of the leader as last seen, this one's included. */
+  get leader(): string | undefined {
+    return this.#leader
+  }
+
+  /** Why this process cannot lead this cluster, if it has been found so. */
+  get unfit(): TroupeError | undefined {
+    return this.#unfit
+  }
+
+  /** When the store failed last, or this process stood still: what others could do meanwhile is not to be judged. */
+  get troubleMs(): number {
+    return this.#troubleMs
   }
 
   /**
-   * Wins the row for the first time, waiting for a dead leader's row to expire, then keeps it.
-   * @throws LEADER_HELD when a living leader renews it · STORE_UNAVAILABLE · what `elected` throws
+   * Campaigns from now on. Resolves when the row was read for the first time: won, or another's. Rejects when that failed,
+   * and goes on campaigning all the same. @throws STORE_UNAVAILABLE · what `elected` throws
    */
-  async start(): Promise<void> {
-    const { clock, ttlMs, log, store } = this.#parts
-    const deadline = clock.monotonicMs() + ttlMs * 1.25 + (store.lateMs ?? 0)
-    let waiting = false
-    for (;;) {
-      const row = await this.#campaign()
-      if (row.nonce === this.#nonce) return this.#won(row.term)
-      if (clock.monotonicMs() >= deadline) {
-        throw new TroupeError('LEADER_HELD',
-          `the placement leader at ${row.address} is alive and holds the leader row (term ${row.term}); stop it first, or give this cluster a store of its own`,
-          { data: { address: row.address, term: row.term } })
-      }
-      if (!waiting) log.info({ holder: row.address }, 'another placement leader holds the row; waiting for it to expire')
-      waiting = true
-      await sleep(clock, ttlMs / 8)
-    }
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#first = { resolve, reject }
+      this.#soon(0)
+    })
+  }
+
+  /** A hint that the leader is gone: looks at the row now, and probes its holder a few times. */
+  nudge(): void {
+    if (this.#stopped || this.#term !== undefined) return
+    this.#probesLeft = HINT_PROBES
+    this.#soon(0)
   }
 
   /** The leader itself found out that a newer one was elected. */
   lost(reason: string): void {
     if (this.#term === undefined) return
     this.#term = undefined
+    this.#expiry?.cancel()
     this.#parts.deposed(reason)
-    this.#later(this.#parts.ttlMs / 2)
+    this.#see(undefined)
+    this.#soon(this.#lookMs())
   }
 
   /** Gives the row back, so that the next leader need not wait. Never throws. */
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#timer?.cancel()
+    this.#timer?.timer.cancel()
+    this.#expiry?.cancel()
+    this.#condemned = undefined
     const held = this.#term !== undefined
     this.#term = undefined
+    this.#first?.resolve()
     if (held) await this.#resign()
+  }
+
+  // ---- turns: one look at the row at a time ---------------------------------------------------------------------------
+
+  #soon(delayMs: number): void {
+    if (this.#stopped) return
+    if (this.#turning) {
+      this.#again ||= delayMs === 0
+      return
+    }
+    const at = this.#parts.clock.monotonicMs() + delayMs
+    if (this.#timer !== undefined && this.#timer.at <= at) return
+    this.#timer?.timer.cancel()
+    this.#timer = { at, timer: this.#parts.clock.after(delayMs, () => {
+      if (this.#parts.clock.monotonicMs() - at > STOOD_STILL_MS) this.#trouble()
+      this.#timer = undefined
+      void this.#turn()
+    }) }
+  }
+
+  async #turn(): Promise<void> {
+    this.#turning = true
+    this.#again = false
+    let nextMs: number
+    try {
+      nextMs = await this.#look()
+      this.#failing = false
+      this.#first?.resolve()
+    } catch (error) {
+      nextMs = this.#failed(error)
+      this.#first?.reject(error)
+    }
+    this.#first = undefined
+    this.#turning = false
+    this.#soon(this.#again ? 0 : nextMs)
+  }
+
+  /** Looks at the row, which is also to campaign for it; gives the time until the next look. */
+  async #look(): Promise<number> {
+    const row = await this.#campaign()
+    const mine = row.nonce === this.#nonce
+    // While the request was on its way: stopped, or deposed by the store's refusal of a table.
+    if (this.#stopped) {
+      if (mine) await this.#resign()
+      return 0
+    }
+    if (mine && row.term === this.#term) return this.#renewMs()
+    // Not ours any more; or ours again after it had expired, and somebody may have led in between.
+    this.lost(`the leader row is ${mine ? 'held under a new term' : `held by ${row.address}`}`)
+    if (mine) return await this.#won(row.term)
+    if (row.nonce !== this.#holder?.nonce) this.#probesLeft = Math.max(this.#probesLeft, 1)
+    this.#holder = row
+    this.#see(row.address)
+    if (row.address === this.#parts.address) return this.#depose(row, 'this process listens at its address') ? 0 : this.#lookMs()
+    if (this.#probesLeft <= 0) return this.#lookMs()
+    this.#probesLeft--
+    void this.#probe(row)
+    return this.#probesLeft > 0 ? HINT_EVERY_MS : this.#lookMs()
   }
 
   async #campaign(): Promise<LeaderRow> {
     const { store, clock, address, ttlMs } = this.#parts
     const sentMs = clock.monotonicMs()
-    const row = await store.campaign({ nonce: this.#nonce, address, ttlMs })
-    // Counted from before the request: the store's end of the row is not earlier than this.
-    if (row.nonce === this.#nonce) this.#validUntilMs = sentMs + ttlMs
-    else this.#holder = row.address
+    const deposes = this.#condemned
+    // By time, too: the store may take long to answer.
+    if (this.#term !== undefined) this.#expire()
+    const row = await store.campaign({ nonce: this.#nonce, address, ttlMs, deposes })
+    this.#expiry?.cancel()
+    if (clock.monotonicMs() - sentMs > STOOD_STILL_MS) this.#trouble()
+    if (this.#condemned === deposes) this.#condemned = undefined
+    if (row.nonce === this.#nonce) {
+      // Counted from before the request: the store's end of the row is not earlier than this.
+      this.#validUntilMs = sentMs + ttlMs
+      this.#holder = undefined
+      this.#probesLeft = 0
+    }
     return row
   }
 
-  async #won(term: number): Promise<void> {
-    this.#term = term
+  async #won(term: number): Promise<number> {
+    const { address, log } = this.#parts
     try {
       await this.#parts.elected(term)
     } catch (error) {
-      this.#term = undefined
+      this.#see(undefined)
       await this.#resign()
       throw error
     }
-    this.#later(this.#parts.ttlMs / 3)
-  }
-
-  #later(delayMs: number): void {
-    this.#timer?.cancel()
-    if (!this.#stopped) this.#timer = this.#parts.clock.after(delayMs, () => void this.#turn())
-  }
-
-  async #turn(): Promise<void> {
-    const { clock, log, ttlMs, random } = this.#parts
-    try {
-      const row = await this.#campaign()
-      // While the request was on its way: stopped, or deposed by the store's refusal of a table.
-      if (this.#stopped) {
-        if (row.nonce === this.#nonce) await this.#resign()
-        return
-      }
-      if (row.nonce === this.#nonce && row.term === this.#term) return this.#later(ttlMs / 3)
-      // Not ours any more; or ours again after it had expired, and somebody may have led in between.
-      this.lost(`the leader row is ${row.nonce === this.#nonce ? 'held under a new term' : `held by ${row.address}`}`)
-      if (row.nonce === this.#nonce) return await this.#won(row.term)
-    } catch (error) {
-      log.warn({ err: messageOf(error) }, 'the leader row could not be renewed')
-      if (this.#term !== undefined && clock.monotonicMs() >= this.#validUntilMs) this.lost('the leader row could not be renewed in time')
+    if (this.#stopped) {
+      this.#parts.deposed('this candidate stops')
+      await this.#resign()
+      return 0
     }
-    this.#later(this.#term === undefined ? ttlMs * (0.25 + random.float() / 4) : ttlMs / 6)
+    this.#unfit = undefined
+    this.#term = term
+    log.info({ term, address }, 'leads placement')
+    this.#see(address)
+    return this.#renewMs()
+  }
+
+  #failed(error: unknown): number {
+    const { log, ttlMs, random } = this.#parts
+    if (TroupeError.is(error) && error.code !== 'STORE_UNAVAILABLE') {
+      if (error.message !== this.#unfit?.message) log.error({ err: error.message }, 'this process cannot lead placement')
+      this.#unfit = error
+      // Whoever looks for the leader is told here why there is none.
+      if (this.#leader === undefined) this.#see(this.#parts.address)
+      return UNFIT_MS * (1 + random.float())
+    }
+    this.#trouble()
+    if (!this.#failing) log.warn({ err: messageOf(error) }, 'the leader row could not be read or renewed; trying on')
+    this.#failing = true
+    return this.#term === undefined ? this.#lookMs() : ttlMs / 6
+  }
+
+  /** Loses the row by time, unless it is renewed before. */
+  #expire(): void {
+    const { clock } = this.#parts
+    const leftMs = this.#validUntilMs - clock.monotonicMs()
+    this.#expiry?.cancel()
+    if (leftMs <= 0) this.lost('the leader row could not be renewed in time')
+    else this.#expiry = clock.after(leftMs, () => this.#expire())
+  }
+
+  // ---- who is gone ----------------------------------------------------------------------------------------------------
+
+  async #probe(row: LeaderRow): Promise<void> {
+    if (this.#probing) return
+    this.#probing = true
+    const result = await this.#parts.probe(row.address)
+    this.#probing = false
+    if (result === 'refused' && this.#depose(row, 'its address refuses connections')) this.#soon(0)
+  }
+
+  /** False when it was deposed before and has come back: it lives, whatever the evidence says. */
+  #depose(row: LeaderRow, why: string): boolean {
+    if (this.#stopped || this.#holder?.nonce !== row.nonce || this.#deposed.has(row.nonce)) return false
+    this.#condemned = row.nonce
+    this.#deposed.add(row.nonce)
+    for (const oldest of this.#deposed) if (this.#deposed.size > MAX_DEPOSED) this.#deposed.delete(oldest)
+    this.#parts.log.warn({ leader: row.address, term: row.term }, `the placement leader is gone: ${why}`)
+    return true
+  }
+
+  #see(address: string | undefined): void {
+    if (address === this.#leader) return
+    this.#leader = address
+    this.#parts.seen(address)
+  }
+
+  #trouble(): void {
+    this.#troubleMs = this.#parts.clock.monotonicMs()
+  }
+
+  #renewMs(): number {
+    return Math.max(0, this.#validUntilMs - (this.#parts.ttlMs * 2) / 3 - this.#parts.clock.monotonicMs())
+  }
+
+  #lookMs(): number {
+    return (this.#parts.ttlMs / 6) * (1 + this.#parts.random.float())
   }
 
   async #resign(): Promise<void> {

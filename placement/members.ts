@@ -1,29 +1,33 @@
 /**
- * Who is in the cluster, as the leader sees it: one record a member, one table of phases. Pure: time is an argument.
+ * Who is in the cluster, as the leader sees it, and whose lease may be taken away. Pure: time and leases are arguments.
  *
- *   expected ──join──▶ alive ◀──join/heartbeat── doubted
- *      │                 │ stream broke ───────────▲ │
- *      └─refused, grace over─▶ (removed) ◀─refused, silence over
+ *   expected ──join──▶ alive ◀──join── doubted
+ *                        │ stream broke ───▲
+ *   each ──its lease was revoked, or its process is gone──▶ (removed)
  *
- * - *expected*: in the stored table, not heard by this leader yet; has until the grace time ends.
+ * - *expected*: in the stored table, not heard by this leader yet.
  * - *alive*: its stream is open.
- * - *doubted*: its stream broke. Its address is probed; a refused connection proves death.
- * Silence (no message for `silenceMs`) ends alive and doubted members alike: a frozen process keeps its stream open.
+ * - *doubted*: its stream broke. Its address is probed; a refused connection proves that the process is gone.
  *
- * Who suspects everybody should suspect himself: when more than half of at least three members are silent at once,
- * none of them is taken for dead, until that has lasted `massSilenceMs`. And when this process itself did not run for
- * a while, nobody's silence counts.
+ * Silence ends nobody: who renews his lease is a member, whether he is heard here or not. Silence only says when to look at the
+ * leases. One that is over (by the store's clock) or is not there any more is named by `judge`, and the store itself has the last
+ * word: `revokeLease` against the holder's renewal.
+ *
+ * Who suspects everybody should suspect himself: when the leases of more than half of at least three members are over at
+ * once, none of them is named until that has lasted `massSilenceMs`. And after the store was away, or this process stood still,
+ * everybody has the time of one lease to renew it.
  */
+import type { LeaseState } from '../stores/cluster-store.ts'
 import type { Member } from './membership.ts'
 
 export type MemberPhase = 'expected' | 'alive' | 'doubted'
 
 export interface MemberTimes {
-  /** Silence that counts as death; 2 s by default. */
+  /** Silence on an open stream that makes its member doubtful; 1.2 s by default, two heartbeats and a little. */
   readonly silenceMs: number
-  /** How long stored members may take to come back to a new leader; 3 s by default. */
-  readonly graceMs: number
-  /** How long most of the cluster must be silent before even that is believed; 30 s by default. */
+  /** How long a host's lease lasts without renewal; 2 s by default. */
+  readonly leaseMs: number
+  /** How long most leases must be over before even that is believed; 30 s by default. */
   readonly massSilenceMs: number
 }
 
@@ -31,29 +35,30 @@ interface Entry {
   member: Member
   phase: MemberPhase
   heardMs: number
+  /** When its lease will be over, by this process's clock; undefined until it was looked at. */
+  leaseEndsMs: number | undefined
 }
 
 export class Members {
   readonly #times: MemberTimes
   readonly #entries = new Map<string, Entry>()
-  #graceUntilMs = 0
-  #sweptMs: number
+  #graceUntilMs = -Infinity
   #massSinceMs: number | undefined
 
-  constructor(times: MemberTimes, nowMs: number) {
+  constructor(times: MemberTimes) {
     this.#times = times
-    this.#sweptMs = nowMs
   }
 
-  /** The members of the stored table: expected until the grace time ends. */
+  /** The members of the stored table. */
   restore(members: Iterable<Member>, nowMs: number): void {
-    this.#graceUntilMs = nowMs + this.#times.graceMs
-    for (const member of members) this.#entries.set(member.id, { member, phase: 'expected', heardMs: nowMs })
+    for (const member of members) this.#entries.set(member.id, { member, phase: 'expected', heardMs: nowMs, leaseEndsMs: undefined })
   }
 
   /** Adds or replaces a member whose stream is open. */
   put(member: Member, nowMs: number): void {
-    this.#entries.set(member.id, { member, phase: 'alive', heardMs: nowMs })
+    const known = this.#entries.get(member.id)
+    const same = known?.member.incarnation === member.incarnation
+    this.#entries.set(member.id, { member, phase: 'alive', heardMs: nowMs, leaseEndsMs: same ? known.leaseEndsMs : undefined })
   }
 
   heard(id: string, nowMs: number): void {
@@ -85,43 +90,61 @@ export class Members {
     return this.#entries.get(id)?.phase
   }
 
-  /** All that are not known to be dead. */
+  /** All that were not removed. */
   *living(): Iterable<Member> {
     for (const { member } of this.#entries.values()) yield member
   }
 
-  /** True while members of the stored table may still come back: nothing is given to others meanwhile. */
-  get settling(): boolean {
-    return [...this.#entries.values()].some(entry => entry.phase === 'expected')
+  /** The time until the lease of this member is over, as it was when the leases were looked at last. */
+  leaseLeftMs(id: string, nowMs: number): number | undefined {
+    const endsMs = this.#entries.get(id)?.leaseEndsMs
+    return endsMs === undefined ? undefined : endsMs - nowMs
   }
 
-  /** Ids whose time is over at `nowMs`; they stay until removed. Call it often, at steady intervals. */
-  sweep(nowMs: number): string[] {
-    const pausedMs = nowMs - this.#sweptMs
-    this.#sweptMs = nowMs
-    const entries = [...this.#entries.entries()]
-    if (pausedMs > this.#times.silenceMs / 2) {
-      // This process did not run: what hosts sent meanwhile is still unread.
-      for (const [, entry] of entries) entry.heardMs = Math.max(entry.heardMs, nowMs - this.#times.silenceMs / 2)
-      this.#graceUntilMs = Math.max(this.#graceUntilMs, nowMs + this.#times.silenceMs / 2)
+  /** True when the leases should be looked at soon: somebody is not heard, or has not renewed as he should have. */
+  inDoubt(nowMs: number): boolean {
+    for (const { phase, heardMs, leaseEndsMs } of this.#entries.values()) {
+      if (phase !== 'alive' || nowMs - heardMs >= this.#times.silenceMs) return true
+      if (leaseEndsMs !== undefined && leaseEndsMs - nowMs < this.#times.leaseMs / 4) return true
     }
-    const absent = nowMs >= this.#graceUntilMs ? entries.filter(([, e]) => e.phase === 'expected') : []
-    const heardOf = entries.filter(([, e]) => e.phase !== 'expected')
-    const silent = heardOf.filter(([, e]) => nowMs - e.heardMs >= this.#times.silenceMs)
-    return [...absent, ...this.#believed(silent, heardOf.length, nowMs)].map(([id]) => id)
+    return false
   }
 
-  /** True while most of the cluster is silent and that is not believed. */
+  /** The store was away, or this process stood still at `atMs`: leases that are over may be so for no fault of their holders. */
+  excuse(atMs: number): void {
+    this.#graceUntilMs = Math.max(this.#graceUntilMs, atMs + this.#times.leaseMs)
+  }
+
+  /** Takes note of the leases as the store has them now, and names the members that should lose theirs. */
+  judge(leases: readonly LeaseState[], nowMs: number): readonly Member[] {
+    const leftMs = new Map(leases.map(lease => [lease.id, lease.leftMs]))
+    const over: Entry[] = []
+    const gone: Member[] = []
+    for (const entry of this.#entries.values()) {
+      const left = leftMs.get(entry.member.incarnation)
+      entry.leaseEndsMs = left === undefined ? undefined : nowMs + left
+      // Not there: revoked or ended before, and never to come back.
+      if (left === undefined) gone.push(entry.member)
+      else if (left <= 0) over.push(entry)
+    }
+    return [...gone, ...this.#believed(over, nowMs).map(entry => entry.member)]
+  }
+
+  /** True while most of the cluster's leases are over and that is not believed. */
   get suspectsItself(): boolean {
     return this.#massSinceMs !== undefined
   }
 
-  #believed(silent: [string, Entry][], all: number, nowMs: number): [string, Entry][] {
-    if (all < 3 || silent.length * 2 <= all) {
-      this.#massSinceMs = undefined
-      return silent
-    }
+  #believed(over: readonly Entry[], nowMs: number): readonly Entry[] {
+    const { massSilenceMs, leaseMs } = this.#times
+    const mass = this.#entries.size >= 3 && over.length * 2 > this.#entries.size
+    if (!mass) this.#massSinceMs = undefined
+    if (nowMs < this.#graceUntilMs) return []
+    if (!mass) return over
     this.#massSinceMs ??= nowMs
-    return nowMs - this.#massSinceMs >= this.#times.massSilenceMs ? silent : []
+    const lastedMs = nowMs - this.#massSinceMs
+    if (lastedMs >= massSilenceMs) return over
+    // By the store's clock that has lasted long enough already: a cluster that died, found by a leader that was just started.
+    return lastedMs < leaseMs ? [] : over.filter(entry => nowMs - entry.leaseEndsMs! >= massSilenceMs)
   }
 }

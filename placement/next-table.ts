@@ -9,24 +9,34 @@
  *   type that comes back gets new epochs too: its old ones may have been claimed.
  * - The shard of a living owner moves with `from`: the host that may still be running its actors. `from` ends when that host
  *   released the shard or is gone; a shard that moves on before that keeps waiting for the host that held it at first.
+ * - Only so many shards of a type are in planned moves at once, since calls to them wait. The others stay with their living owner,
+ *   also with one that is leaving, until there is room: a host with thousands of shards comes and goes in rounds.
+ * - A resting member gets nothing, unless nobody else runs the type. Once it owns something it rests no more.
  */
 import { mechanisms } from '../core/mechanisms.ts'
 import { Circle, ShardRing, type Assignment } from './hash-ring.ts'
 import type { Member, ShardOwner } from './membership.ts'
 import { sameIncarnation, sameMember, sameOwner, Table, type Owners } from './table.ts'
 
-/** True when `holder` has released this shard. Asked only for shards in a planned move. */
-export type IsReleased = (type: string, shard: number, holder: string) => boolean
+export interface MoveRules {
+  /** True when `holder` has released this shard. Asked only for shards in a planned move. */
+  isReleased(type: string, shard: number, holder: string): boolean
+  /** True when this member shall get no shards yet. */
+  isResting(member: Member): boolean
+  /** Shards of a type that may be in planned moves at once. */
+  readonly maxMoves: number
+}
 
-const nothing: IsReleased = () => false
+const plain: MoveRules = { isReleased: () => false, isResting: () => false, maxMoves: Infinity }
 
 /**
  * The table after `previous` for these living members; `previous` itself when it says the same already.
  * `version` must be above that of `previous`.
  */
-export function nextTable(previous: Table, living: Iterable<Member>, version = previous.version + 1, isReleased = nothing): Table {
+export function nextTable(previous: Table, living: Iterable<Member>, version = previous.version + 1, given: Partial<MoveRules> = plain): Table {
+  const rules = { ...plain, ...given }
   const members = settledMembers(previous, living)
-  const groups = new Groups(members)
+  const groups = new Groups(members, restingIds(previous, members, rules))
   const owners = new Map<string, Owners>()
   const types = [...new Set([...previous.types, ...groups.types])].sort()
   const siblings = new Map<string, Owners>()
@@ -37,7 +47,7 @@ export function nextTable(previous: Table, living: Iterable<Member>, version = p
   for (const type of types) {
     const past = previous.ownersOf(type)
     const hosts = groups.hostsKey(type)
-    const step = new Step(previous, members, version, (shard, holder) => isReleased(type, shard, holder))
+    const step = new Step(previous, members, version, (shard, holder) => rules.isReleased(type, shard, holder), rules.maxMoves)
     const twin = done.find(d => d.past === past && d.hosts === hosts)
     if (twin !== undefined && step.agrees(past, twin.next)) {
       owners.set(type, twin.next)
@@ -66,6 +76,15 @@ function settledMembers(previous: Table, living: Iterable<Member>): ReadonlyMap<
   return same ? previous.members : members
 }
 
+/** One that already owns a shard was needed, and gives nothing back for its rest. */
+function restingIds(previous: Table, members: ReadonlyMap<string, Member>, { isResting }: MoveRules): ReadonlySet<string> {
+  const resting = new Set<string>()
+  for (const member of members.values()) {
+    if (isResting(member) && !(sameIncarnation(previous.members.get(member.id), member) && previous.holds(member.id))) resting.add(member.id)
+  }
+  return resting
+}
+
 /** Types drift apart while their moves are released one by one; they share an array again when they say the same again. */
 const sameOwners = (a: Owners, b: Owners): boolean => a.every((owner, shard) => sameOwner(owner, b[shard]))
 
@@ -77,19 +96,24 @@ class Groups {
   readonly #rings = new Map<string, ShardRing>()
   readonly #circle: Circle
 
-  constructor(members: ReadonlyMap<string, Member>) {
+  constructor(members: ReadonlyMap<string, Member>, resting: ReadonlySet<string>) {
     this.#circle = new Circle([...members.values()])
-    const types = new Set<string>()
-    for (const member of members.values()) {
+    const staying = [...members.values()].filter(member => !member.leaving)
+    this.types = new Set([...members.values()].flatMap(member => member.types))
+    this.#add(staying.filter(member => !resting.has(member.id)), () => true)
+    const ownerless = new Set([...this.types].filter(type => !this.#hostsOf.has(type)))
+    this.#add(staying.filter(member => resting.has(member.id)), type => ownerless.has(type))
+  }
+
+  #add(members: readonly Member[], wanted: (type: string) => boolean): void {
+    for (const member of members) {
       for (const type of member.types) {
-        types.add(type)
-        if (member.leaving) continue
+        if (!wanted(type)) continue
         const hosts = this.#hostsOf.get(type)
         if (hosts === undefined) this.#hostsOf.set(type, [member])
         else if (hosts.at(-1) !== member) hosts.push(member)
       }
     }
-    this.types = types
   }
 
   hostsKey(type: string): string {
@@ -115,18 +139,36 @@ class Step {
   readonly #members: ReadonlyMap<string, Member>
   readonly #version: number
   readonly #isReleased: (shard: number, holder: string) => boolean
+  readonly #maxMoves: number
 
-  constructor(previous: Table, members: ReadonlyMap<string, Member>, version: number, isReleased: (shard: number, holder: string) => boolean) {
+  constructor(
+    previous: Table, members: ReadonlyMap<string, Member>, version: number, isReleased: (shard: number, holder: string) => boolean, maxMoves: number,
+  ) {
     this.#previous = previous
     this.#members = members
     this.#version = version
     this.#isReleased = isReleased
+    this.#maxMoves = maxMoves
   }
 
   /** The array of `past` itself when nothing in it changes. */
   advance(past: Owners | undefined, assigned: Assignment): Owners {
     const next = assigned.map((id, shard) => this.#owner(past?.[shard], id, shard))
+    if (past !== undefined) this.#holdBack(past, next)
     return past !== undefined && next.every((owner, shard) => owner === past[shard]) ? past : next
+  }
+
+  /** Planned moves that would begin and are too many do not: those shards stay where they are for now. */
+  #holdBack(past: Owners, next: (ShardOwner | undefined)[]): void {
+    let room = this.#maxMoves
+    const beginning: number[] = []
+    next.forEach((owner, shard) => {
+      if (owner?.from === undefined) return
+      // It waits for that host already, whoever gets it in the end.
+      if (past[shard]?.from === owner.from) room--
+      else beginning.push(shard)
+    })
+    for (const shard of beginning.slice(Math.max(0, room))) next[shard] = this.#owner(past[shard], past[shard]!.member.id, shard)
   }
 
   /** True when this type's releases lead from the shared past to `next` too. */

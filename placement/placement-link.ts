@@ -1,5 +1,5 @@
 /** The two ends of the stream between a host and a placement service, as ports: gRPC is one adapter, a simulator may be another. */
-import type { LeaderStatus } from './leader.ts'
+import type { CandidateStatus } from './leader-seat.ts'
 import type { HostSession } from './host-sessions.ts'
 import type { HostMessage, PlacementMessage } from './messages.ts'
 
@@ -25,5 +25,5 @@ export interface PlacementEndpoint {
   receive(session: HostSession, message: HostMessage): void
   closed(session: HostSession): void
   drained(session: HostSession): void
-  status(): LeaderStatus & { readonly leading: boolean }
+  status(): CandidateStatus
 }

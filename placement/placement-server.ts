@@ -1,31 +1,30 @@
 /**
- * The placement service: a port for hosts, the leader row, and while it holds that row a `Leader`.
+ * A placement candidate: a port for hosts, a campaign for the leader row that never ends, and while it holds that row a `Leader`.
  *
- * It keeps nothing of its own: a restarted service goes on from the stored table. Stopping it, or losing the row, disturbs no
- * host: they keep their table and look for the next leader.
+ * Every host of a shared store carries one, and `troupe placement` is one alone. It keeps nothing of its own: whoever is elected
+ * goes on from the stored table. Stopping one, or its losing the row, disturbs no host: they keep their table and find the next leader.
  */
 import { sleep, type Clock } from '../core/clock.ts'
-import { messageOf, TroupeError } from '../core/errors.ts'
+import { TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { ClusterStore } from '../stores/cluster-store.ts'
-import { decodeCluster } from './cluster-record.ts'
-import type { HostSession } from './host-sessions.ts'
-import { refusal } from './join-check.ts'
-import { Leader, type LeaderStatus, type LeaderTimes } from './leader.ts'
+import { joinAddress, splitAddress } from './addresses.ts'
+import { defaultFlapTimes } from './flapping.ts'
+import { LeaderSeat, type CandidateStatus } from './leader-seat.ts'
+import type { LeaderTimes } from './leader.ts'
 import { Leadership } from './leadership.ts'
-import type { PlacementEndpoint } from './placement-link.ts'
+import { defaultLeaseTimes } from './lease.ts'
 import { servePlacement } from './placement-grpc.ts'
 import { tcpProbe } from './probe.ts'
 import type { Probe } from './prober.ts'
-import { emptyTable } from './table.ts'
 
 export interface PlacementOptions {
   /** Address to listen on; 127.0.0.1 by default. */
   readonly host?: string
   /** 0, the default: chosen by the system. */
   readonly port?: number
-  /** HOST:PORT by which others reach this service, when it is not the one it listens on. */
+  /** HOST or HOST:PORT by which others reach this candidate, when it is not where it listens. */
   readonly advertise?: string
   /** Opened by the caller, and closed by him after `stop`. */
   readonly clusterStore: ClusterStore
@@ -36,8 +35,10 @@ export interface PlacementOptions {
   readonly log: Logger
   /** log2 of the shards a type has; the hosts' must be equal. 10 by default. */
   readonly shardBits?: number
-  /** How long the leader row lives without renewal; 3 s by default. A higher value lengthens the wait after a crash. */
+  /** How long the leader row lives without renewal; 1.5 s by default. A higher value lengthens the wait for the next leader after a freeze. */
   readonly leaderTtlMs?: number
+  /** Shards of a type that may be in planned moves at once; 256 by default. Calls to more of them wait at once when raised. */
+  readonly maxMoves?: number
   readonly times?: Partial<LeaderTimes>
   /** How to find out whether a process is gone; a TCP connection by default. */
   readonly probe?: Probe
@@ -45,109 +46,111 @@ export interface PlacementOptions {
   readonly serve?: typeof servePlacement
 }
 
-export interface PlacementService {
+export interface PlacementCandidate {
   /** HOST:PORT it listens on. */
   readonly address: string
-  status(): LeaderStatus & { readonly leading: boolean }
+  status(): CandidateStatus
+  /** Who holds the leader row as last seen, this one included: the address by which others reach it. */
+  readonly leader: string | undefined
+  /** Called when this candidate wins or loses, or sees another leader. */
+  onLeader(listener: (address: string | undefined) => void): void
+  /** Somebody lost its stream to the leader: looks at the row now and probes its holder. */
+  nudge(): void
   /** Gives the leader row back and closes. Hosts keep their table. Never throws. */
   stop(): Promise<void>
 }
 
+export type PlacementService = PlacementCandidate
+
 export const defaultLeaderTimes: LeaderTimes = {
-  silenceMs: 2_000, graceMs: 3_000, massSilenceMs: 30_000, batchMs: 50, releaseMs: 5_000,
+  silenceMs: 1_200, leaseMs: defaultLeaseTimes.ttlMs, massSilenceMs: 30_000, batchMs: 50, releaseMs: 5_000, flapping: defaultFlapTimes,
 }
 
 /**
- * Listens, wins the leader row and leads.
- * @throws PORT_TAKEN · BAD_OPTION · STORE_UNAVAILABLE
- * @throws LEADER_HELD when another living leader has the row · CLUSTER_MISMATCH when the stored table has other shard bits
+ * Listens and campaigns for ever; resolves as soon as it listens, leading or not. What keeps it from leading is logged and tried again;
+ * a stored table that does not fit is told to the hosts that come here.
+ * @throws PORT_TAKEN · BAD_OPTION
  */
-export async function startPlacement(options: PlacementOptions): Promise<PlacementService> {
-  const { clock, log, shardBits = 10 } = options
-  if (!Number.isInteger(shardBits) || shardBits < 0 || shardBits > 14) {
-    throw new TroupeError('BAD_OPTION', `placement: shardBits must be a whole number from 0 to 14, not ${String(shardBits)}`)
-  }
-  const seat = new LeaderSeat(options, shardBits)
-  const server = await (options.serve ?? servePlacement)(options.host ?? '127.0.0.1', options.port ?? 0, seat, clock)
-  const leadership = new Leadership({
-    ...options, store: options.clusterStore, address: options.advertise ?? server.address, ttlMs: options.leaderTtlMs ?? 3_000,
-    elected: term => seat.take(term, () => leadership.lost('the store refused a table of this term')),
-    deposed: reason => seat.leave(reason),
-  })
-  const stop = async (): Promise<void> => {
-    seat.leave('this placement service stops')
-    // A store that hangs must not keep the process: the row ends by itself.
-    await Promise.race([leadership.stop(), sleep(clock, 1_000)])
-    await server.close()
-  }
-  try {
-    await leadership.start()
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  log.info({ address: server.address }, 'placement leads')
-  return { address: server.address, status: () => seat.status(), stop }
+export async function startCandidate(options: PlacementOptions): Promise<PlacementCandidate> {
+  const candidate = await listen(options)
+  // Logged, and tried on.
+  candidate.campaign().catch(() => undefined)
+  return candidate
 }
 
-/** Where hosts' streams arrive, whether this service leads or not. */
-class LeaderSeat implements PlacementEndpoint {
-  readonly #options: PlacementOptions
-  readonly #shardBits: number
-  #leader: Leader | undefined
-
-  constructor(options: PlacementOptions, shardBits: number) {
-    this.#options = options
-    this.#shardBits = shardBits
+/**
+ * As `startCandidate`, but resolves once somebody is known to lead, itself or another that it then stands by for.
+ * @throws PORT_TAKEN · BAD_OPTION · STORE_UNAVAILABLE when the leader row cannot be read
+ * @throws CLUSTER_MISMATCH when the stored table has other shard bits
+ */
+export async function startPlacement(options: PlacementOptions): Promise<PlacementCandidate> {
+  const candidate = await listen(options)
+  try {
+    await candidate.campaign()
+    if (!candidate.status().leading) await candidate.seat.loadRecord()
+  } catch (error) {
+    await candidate.stop()
+    throw error
   }
+  return candidate
+}
 
-  async take(term: number, deposed: () => void): Promise<void> {
-    const { clusterStore: store, clusterStoreApart, times, probe, clock } = this.#options
-    const shards = 2 ** this.#shardBits
-    const saved = await store.loadTable()
-    const record = saved === undefined ? { table: emptyTable(shards), fingerprint: {} } : decodeCluster(saved.bytes, shards)
-    const bound = { shardBits: String(this.#shardBits), ...(clusterStoreApart === true ? { clusterStore: store.name } : {}) }
-    this.#leader = new Leader({
-      ...this.#options, store, deposed, term,
-      times: { ...defaultLeaderTimes, ...times },
-      probe: probe ?? tcpProbe(clock),
-      table: record.table,
-      fingerprint: { ...record.fingerprint, ...bound },
-      bound,
-    })
-    this.#leader.start()
-  }
+interface ListeningCandidate extends PlacementCandidate {
+  readonly seat: LeaderSeat
+  campaign(): Promise<void>
+}
 
-  leave(reason: string): void {
-    this.#leader?.stop(reason)
-    this.#leader = undefined
+async function listen(options: PlacementOptions): Promise<ListeningCandidate> {
+  const { clusterStore: store, clock, random, log, shardBits, maxMoves, probe = tcpProbe(options.clock) } = checked(options)
+  const listeners: ((address: string | undefined) => void)[] = []
+  const seat = new LeaderSeat({
+    clock, random, log, store, probe, shardBits, maxMoves,
+    clusterStoreApart: options.clusterStoreApart === true,
+    times: { ...defaultLeaderTimes, ...options.times },
+    leads: () => leadership.leads,
+    leader: () => leadership.leader,
+    unfit: () => leadership.unfit,
+    asked: () => leadership.nudge(),
+  })
+  const server = await (options.serve ?? servePlacement)(options.host ?? '127.0.0.1', options.port ?? 0, seat, clock)
+  const leadership: Leadership = new Leadership({
+    clock, random, log, store, probe, address: reachableAt(server.address, options.advertise), ttlMs: options.leaderTtlMs ?? 1_500,
+    elected: term => seat.take(term, leadership.troubleMs, () => leadership.lost('the store refused a table of this term')),
+    deposed: reason => seat.leave(reason),
+    seen: address => { for (const listener of listeners) listener(address) },
+  })
+  return {
+    seat,
+    campaign: () => leadership.start(),
+    address: server.address,
+    get leader() { return leadership.leader },
+    status: () => seat.status(),
+    onLeader: listener => void listeners.push(listener),
+    nudge: () => leadership.nudge(),
+    stop: async () => {
+      seat.leave('this placement service stops')
+      // A store that hangs must not keep the process: the row ends by itself.
+      await Promise.race([leadership.stop(), sleep(clock, 1_000)])
+      await server.close()
+    },
   }
+}
 
-  receive(session: HostSession, message: Parameters<PlacementEndpoint['receive']>[1]): void {
-    if (this.#leader === undefined) {
-      session.send({ version: 0, term: 0, kind: 'refused', refused: refusal('NOT_READY', 'this placement service does not lead now', null, true) })
-      session.end()
-      return
-    }
-    try {
-      this.#leader.receive(session, message)
-    } catch (error) {
-      // One host's bad message must not end the service for all.
-      this.#options.log.error({ err: messageOf(error), kind: message.kind }, 'a message of a host could not be handled')
-      session.end()
-    }
-  }
+/** @throws BAD_OPTION with every problem */
+function checked(options: PlacementOptions): PlacementOptions & { shardBits: number; maxMoves: number } {
+  const { shardBits = 10, maxMoves = 256, host = '127.0.0.1', advertise } = options
+  const problems = [
+    Number.isInteger(shardBits) && shardBits >= 0 && shardBits <= 14 ? undefined : `shardBits must be a whole number from 0 to 14, not ${String(shardBits)}`,
+    Number.isInteger(maxMoves) && maxMoves >= 1 ? undefined : `maxMoves must be a whole number from 1, not ${String(maxMoves)}`,
+    advertise === undefined && ['0.0.0.0', '::', '[::]'].includes(host)
+      ? `${host} is no address that hosts can call; give the name of this machine as advertise (--advertise)` : undefined,
+  ].filter(problem => problem !== undefined)
+  if (problems.length > 0) throw new TroupeError('BAD_OPTION', `placement: ${problems.join('; ')}`)
+  return { ...options, shardBits, maxMoves }
+}
 
-  closed(session: HostSession): void {
-    this.#leader?.closed(session)
-  }
-
-  drained(session: HostSession): void {
-    this.#leader?.drained(session)
-  }
-
-  status(): LeaderStatus & { readonly leading: boolean } {
-    const status = this.#leader?.status() ?? { version: 0, term: 0, members: [] }
-    return { ...status, leading: this.#leader !== undefined }
-  }
+/** The address that others use: the advertised host, with the bound port unless it names its own. */
+function reachableAt(bound: string, advertise: string | undefined): string {
+  if (advertise === undefined) return bound
+  return /:\d+$/.test(advertise) ? advertise : joinAddress(advertise, splitAddress(bound).port)
 }

@@ -10,6 +10,9 @@ import type { Member } from './membership.ts'
 export type Probe = (address: string) => Promise<'refused' | 'reached' | 'unknown'>
 
 const EVERY_MS = 100
+/** Who is in doubt for longer is probed once a second: his lease decides. */
+const QUICK_PROBES = 30
+const SLOWLY_MS = 1_000
 /** A suspicion without a broken stream is looked into this often, for a port that is just closing. */
 const LEAST_PROBES = 3
 
@@ -64,6 +67,6 @@ export class Prober {
       this.#watched.delete(id)
       return
     }
-    watch.timer = this.#clock.after(EVERY_MS, () => void this.#try(id))
+    watch.timer = this.#clock.after(watch.probes < QUICK_PROBES ? EVERY_MS : SLOWLY_MS, () => void this.#try(id))
   }
 }

@@ -49,6 +49,11 @@ export class StandaloneMembership implements Membership {
     return this.#view.table
   }
 
+  /** It has no lease: nobody gives its shards away, and a second process on its store has higher epochs. */
+  mayServe(): boolean {
+    return true
+  }
+
   /**
    * @throws LEADER_HELD when a placement service leads a cluster on this store · STORE_UNAVAILABLE · CLUSTER_MISMATCH when
    * the store was written with other shard bits

@@ -28,10 +28,14 @@ export interface PublisherParts {
   readonly table: Table
   /** How long a planned move may wait for its old owner; 5 s by default. */
   readonly releaseMs: number
-  /** False while members of the stored table may still come back: nothing is published then. Call `request` when it ends. */
+  /** Shards of a type that may be in planned moves at once. */
+  readonly maxMoves: number
+  /** False until it is known who of the stored table lives: nothing is published then. Call `request` when it ends. */
   ready(): boolean
   /** The living, asked when a table is computed. Leaving members that hold nothing any more are dropped from it. */
   members(): Iterable<Member>
+  /** True while this member shall get no shards, as long as others run its types. Call `request` when that ends. */
+  resting(id: string): boolean
   fingerprint(): Readonly<Record<string, string>>
   /** A table was saved: send it. `left` are the members that had asked to leave and hold nothing in it. */
   published(before: Table, after: Table, left: readonly Member[]): void
@@ -134,12 +138,16 @@ export class TablePublisher {
   #compute(): { table: Table; left: Member[] } {
     const before = this.#attempted
     const version = this.#floor + 1
-    const isReleased = (type: string, shard: number, holder: string): boolean =>
-      this.#released.get(releaseKey(holder, type))?.has(shard) === true
+    const { maxMoves } = this.#parts
+    const rules = {
+      isReleased: (type: string, shard: number, holder: string): boolean => this.#released.get(releaseKey(holder, type))?.has(shard) === true,
+      isResting: (member: Member): boolean => this.#parts.resting(member.id),
+      maxMoves,
+    }
     const living = [...this.#parts.members()]
-    let table = nextTable(before, living, version, isReleased)
+    let table = nextTable(before, living, version, rules)
     const left = living.filter(member => member.leaving && !table.holds(member.id))
-    if (left.length > 0) table = nextTable(before, living.filter(member => !left.includes(member)), version, isReleased)
+    if (left.length > 0) table = nextTable(before, living.filter(member => !left.includes(member)), version, rules)
     if (table === before && (this.#floor > before.version || before !== this.#table)) table = before.renumbered(version)
     return { table, left }
   }

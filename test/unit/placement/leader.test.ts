@@ -1,82 +1,7 @@
-/** The leader's decisions on a clock moved by hand: no sockets, no gRPC. */
+/** The leader's decisions about joins, leaves and tables, on a clock moved by hand. Who is dead: leader-deaths.test.ts. */
 import { expect, test } from 'vitest'
-import { ManualClock } from '../../../core/clock.ts'
-import { silentLogger } from '../../../core/logger.ts'
-import { SeededRandom } from '../../../core/random.ts'
-import type { HostSession } from '../../../placement/host-sessions.ts'
-import { Leader } from '../../../placement/leader.ts'
-import type { HostMessage, PlacementMessage } from '../../../placement/messages.ts'
-import { defaultLeaderTimes } from '../../../placement/placement-server.ts'
-import type { Probe } from '../../../placement/prober.ts'
-import { applyDelta, decodeTable } from '../../../placement/table-codec.ts'
-import { emptyTable, type Table } from '../../../placement/table.ts'
-import { MemoryClusterStore } from '../../../stores/memory/cluster-store.ts'
 import { TroupeError } from '../../../core/errors.ts'
-
-const SHARDS = 16
-
-/** A host's end of the stream: keeps the table as a client would. */
-class FakeHost implements HostSession {
-  table: Table = emptyTable(SHARDS)
-  readonly heard: PlacementMessage[] = []
-  ended = false
-  full = false
-
-  send(message: PlacementMessage): boolean {
-    this.heard.push(message)
-    if (message.kind === 'full') this.table = decodeTable(message.full, SHARDS)
-    if (message.kind === 'delta') this.table = applyDelta(this.table, message.delta)
-    return !this.full
-  }
-  end(): void {
-    this.ended = true
-  }
-  last(): PlacementMessage | undefined {
-    return this.heard.at(-1)
-  }
-  owned(id: string): number {
-    return Array.from({ length: SHARDS }, (_, s) => this.table.owner('A', s)).filter(o => o?.member.id === id).length
-  }
-}
-
-class World {
-  readonly clock = new ManualClock()
-  readonly store = new MemoryClusterStore(this.clock)
-  readonly refused = new Set<string>()
-  probes = 0
-  deposed = 0
-  readonly probe: Probe = async address => {
-    this.probes++
-    return this.refused.has(address) ? 'refused' : 'reached'
-  }
-  leader: Leader = this.lead(1, emptyTable(SHARDS))
-
-  lead(term: number, table: Table): Leader {
-    this.leader = new Leader({
-      clock: this.clock, random: new SeededRandom(1), log: silentLogger, store: this.store, probe: this.probe,
-      times: defaultLeaderTimes, term, table, fingerprint: {}, deposed: () => { this.deposed++ },
-    })
-    this.leader.start()
-    return this.leader
-  }
-  join(id: string, incarnation = `${id}1`, more: { address?: string; leaving?: boolean; version?: number } = {}): FakeHost {
-    const host = new FakeHost()
-    this.leader.receive(host, { version: more.version ?? 0, kind: 'join', join: {
-      id, incarnation, address: more.address ?? `${incarnation}:1`, http: '', types: ['A'], weight: 1, fingerprint: {}, leaving: more.leaving ?? false,
-    } })
-    return host
-  }
-  say(host: FakeHost, message: Omit<Extract<HostMessage, { kind: 'heartbeat' }>, 'version'> | { kind: 'leave'; leave: object }): void {
-    this.leader.receive(host, { version: host.table.version, ...message })
-  }
-  /** Time passes, and these hosts send their heartbeats. */
-  async pass(ms: number, beating: readonly FakeHost[] = []): Promise<void> {
-    for (let left = ms; left > 0; left -= 250) {
-      for (const host of beating) this.say(host, { kind: 'heartbeat', heartbeat: {} })
-      await this.clock.advance(Math.min(250, left))
-    }
-  }
-}
+import { FakeHost, SHARDS, World } from './leader-world.ts'
 
 test('hosts that join within the window share one table', async () => {
   const w = new World()
@@ -86,77 +11,6 @@ test('hosts that join within the window share one table', async () => {
   expect(['a', 'b', 'c'].map(id => hosts[0]!.owned(id)).sort()).toEqual([5, 5, 6])
 })
 
-test('a silent host is dead after two seconds, not before', async () => {
-  const w = new World()
-  const [a, b, c] = ['a', 'b', 'c'].map(id => w.join(id))
-  await w.pass(1_500, [a!, b!])
-  expect(a!.owned('c')).toBeGreaterThan(0)
-  await w.pass(1_000, [a!, b!])
-  expect(a!.owned('c')).toBe(0)
-  expect(c!.ended).toBe(true)
-})
-
-test('most hosts silent at once: nothing moves, until it has lasted half a minute; a refused port counts even then', async () => {
-  const w = new World()
-  const [a, , , d] = ['a', 'b', 'c', 'd'].map(id => w.join(id))
-  await w.pass(10_000, [a!])
-  expect(a!.table.members.size).toBe(4)
-  w.refused.add('d1:1')
-  w.leader.closed(d!)
-  await w.pass(500, [a!])
-  expect([...a!.table.members.keys()]).toEqual(['a', 'b', 'c'])
-  await w.pass(30_000, [a!])
-  expect([...a!.table.members.keys()]).toEqual(['a'])
-})
-
-test('when the leader itself stood still nobody\'s silence counts', async () => {
-  const w = new World()
-  const [a, b] = ['a', 'b'].map(id => w.join(id))
-  await w.pass(500, [a!, b!])
-  // The process was frozen: time went on, no timer ran, heartbeats wait unread.
-  const frozen = w.clock.after
-  w.clock.after = (ms, run) => frozen.call(w.clock, ms === 250 ? 6_000 : ms, run)
-  await w.pass(500, [a!, b!])
-  w.clock.after = frozen
-  await w.clock.advance(6_500)
-  expect(a!.table.members.size).toBe(2)
-  await w.pass(3_000, [a!])
-  expect([...a!.table.members.keys()]).toEqual(['a'])
-})
-
-test('a newcomer with a known id waits for the verdict on the old one', async () => {
-  const w = new World()
-  const old = w.join('a', 'a1')
-  await w.pass(250, [old])
-  const refused = w.join('a', 'a2')
-  expect(refused.heard).toEqual([])
-  await w.pass(250, [old])
-  expect(refused.last()).toMatchObject({ kind: 'refused', refused: { code: 'DUPLICATE_HOST', retry: false } })
-  expect(refused.ended).toBe(true)
-  // The old one freezes: the next newcomer gets its place and its shards with new epochs.
-  const taken = w.join('a', 'a3')
-  const third = w.join('a', 'a4')
-  expect(third.last()).toMatchObject({ kind: 'refused', refused: { code: 'DUPLICATE_HOST' } })
-  await w.pass(2_500)
-  expect(taken.table.owner('A', 0)).toMatchObject({ member: { incarnation: 'a3' }, from: undefined })
-  expect(taken.table.owner('A', 0)!.epoch).toBeGreaterThan(old.table.owner('A', 0)!.epoch)
-  // It thaws and comes back: now it is the one that is refused.
-  const thawed = w.join('a', 'a1')
-  await w.pass(250, [taken])
-  expect(thawed.last()).toMatchObject({ kind: 'refused', refused: { code: 'DUPLICATE_HOST' } })
-})
-
-test('a frozen host that was given up comes back as a new member with its old name', async () => {
-  const w = new World()
-  const [a, b] = ['a', 'b'].map(id => w.join(id))
-  await w.pass(3_000, [a!])
-  expect(a!.owned('b')).toBe(0)
-  const again = w.join('b', 'b1', { version: b!.table.version })
-  await w.pass(250, [a!, again])
-  expect(again.owned('b')).toBe(8)
-  expect(Array.from({ length: SHARDS }, (_, s) => again.table.owner('A', s)!).filter(o => o.member.id === 'b').every(o => o.epoch > b!.table.version)).toBe(true)
-})
-
 test('one that left and comes back still leaving is told so, and gets nothing', async () => {
   const w = new World()
   const a = w.join('a')
@@ -164,7 +18,7 @@ test('one that left and comes back still leaving is told so, and gets nothing', 
   await w.pass(250, [a, b])
   w.say(b, { kind: 'leave', leave: {} })
   await w.pass(250, [a, b])
-  const moving = Array.from({ length: SHARDS }, (_, s) => s).filter(s => b.table.owner('A', s)!.from === 'b')
+  const moving = b.shardsWhere(owner => owner!.from === 'b')
   w.leader.receive(b, { version: b.table.version, kind: 'released', released: { sets: [{ type: 'A', shards: moving }, { type: 'no such type', shards: [1, 99] }] } })
   await w.pass(250, [a])
   expect(b.last()).toMatchObject({ kind: 'left' })
@@ -181,13 +35,46 @@ test('a release of an earlier move does not end a later one', async () => {
   await w.pass(250, [a])
   const b = w.join('b')
   await w.pass(250, [a, b])
-  const shard = Array.from({ length: SHARDS }, (_, s) => s).find(s => a.table.owner('A', s)!.from === 'a')!
+  const shard = a.shardsWhere(owner => owner!.from === 'a')[0]!
   w.leader.receive(a, { version: a.table.version - 1, kind: 'released', released: { sets: [{ type: 'A', shards: [shard] }] } })
   await w.pass(250, [a, b])
   expect(a.table.owner('A', shard)!.from).toBe('a')
   w.leader.receive(a, { version: a.table.version, kind: 'released', released: { sets: [{ type: 'A', shards: [shard] }] } })
   await w.pass(250, [a, b])
   expect(a.table.owner('A', shard)!.from).toBe(undefined)
+})
+
+test('moves are bounded: a join and a leave take rounds, and what waits for its turn stays with its owner', async () => {
+  const w = new World({ shards: 256, maxMoves: 20 })
+  const a = w.join('a')
+  await w.pass(250, [a])
+  const b = w.join('b')
+  await w.pass(100, [a])
+  const rounds: number[] = []
+  const moveAll = async (): Promise<void> => {
+    for (;;) {
+      const moving = w.release(a) + w.release(b)
+      if (moving === 0) return
+      rounds.push(moving)
+      await w.pass(50, [a, b])
+    }
+  }
+  await moveAll()
+  expect(rounds).toEqual([20, 20, 20, 20, 20, 20, 8])
+  expect(b.owned('b')).toBe(128)
+  rounds.length = 0
+  const left = w.leader
+  w.say(b, { kind: 'leave', leave: {} })
+  await w.pass(250, [a, b])
+  // It is leaving, and serves what it still has.
+  expect(a.shardsWhere(owner => owner!.from === 'b')).toHaveLength(20)
+  expect(a.owned('b')).toBe(108)
+  expect(a.table.members.get('b')!.leaving).toBe(true)
+  await moveAll()
+  expect(rounds).toEqual([20, 20, 20, 20, 20, 20, 8])
+  expect(b.last()!.kind).toBe('left')
+  expect(a.owned('a')).toBe(256)
+  left.stop('test')
 })
 
 test('while the store fails no host sees a table that is not saved; then the facts of all that time come in one', async () => {
@@ -234,42 +121,6 @@ test('a store that knows a newer term ends this leader; a table saved by a host 
   expect(a.table.version).toBe(version)
 })
 
-test('a new leader moves nothing while stored hosts come back, and what is missing only after the grace time', async () => {
-  const w = new World()
-  const old = ['a', 'b', 'c', 'd'].map(id => w.join(id))
-  await w.pass(250, old)
-  const { table } = old[0]!
-  w.leader.stop('test')
-  expect(old.every(h => h.last()!.kind === 'notice' && h.ended)).toBe(true)
-  w.lead(2, table)
-  const a = w.join('a', 'a1', { version: table.version })
-  const b = w.join('b', 'b1', { version: table.version })
-  const e = w.join('e')
-  await w.pass(2_500, [a, b, e])
-  expect(a.table.version).toBe(table.version)
-  expect(e.heard.every(m => m.kind !== 'full')).toBe(true)
-  await w.pass(1_000, [a, b, e])
-  expect([...a.table.members.keys()]).toEqual(['a', 'b', 'e'])
-  for (let s = 0; s < SHARDS; s++) {
-    const [was, now] = [table.owner('A', s)!, a.table.owner('A', s)!]
-    if (was.member.id === now.member.id) expect(now.epoch).toBe(was.epoch)
-    // c and d are dead: nobody waits for them.
-    expect(['c', 'd']).not.toContain(now.from)
-  }
-})
-
-test('a stored host whose port refuses is not waited for', async () => {
-  const w = new World()
-  const [a] = ['a', 'b'].map(id => w.join(id))
-  await w.pass(250, [a!])
-  w.leader.stop('test')
-  w.refused.add('b1:1')
-  w.lead(2, a!.table)
-  const back = w.join('a', 'a1', { version: a!.table.version })
-  await w.pass(500, [back])
-  expect(back.owned('a')).toBe(SHARDS)
-})
-
 test('a stream that does not keep up gets one full table when it drains', async () => {
   const w = new World()
   const a = w.join('a')
@@ -290,7 +141,7 @@ test('a stream that does not keep up gets one full table when it drains', async 
 
 test('messages before a join, a second join, and sessions that ended have no say', async () => {
   const w = new World()
-  const stranger = new FakeHost()
+  const stranger = new FakeHost('s', 's1', SHARDS)
   w.say(stranger, { kind: 'heartbeat', heartbeat: {} })
   w.say(stranger, { kind: 'leave', leave: {} })
   expect(stranger.heard).toEqual([])
@@ -319,4 +170,40 @@ test('versions go on above what a host knows; a wild one is refused', async () =
   expect(a.table.version).toBeGreaterThan(700)
   const wild = w.join('b', 'b1', { version: 2 ** 60 })
   expect(wild.last()).toMatchObject({ kind: 'refused', refused: { code: 'PROTOCOL' } })
+})
+
+test('a host that keeps dying gets its shards after a rest that grows; alone with its type it gets them at once', async () => {
+  const w = new World()
+  const a = w.join('a')
+  await w.pass(100, [a])
+  /** How long a new incarnation of b waits for its share. */
+  const live = async (life: number): Promise<number> => {
+    const b = w.join('b', `b${life}`)
+    let waited = 0
+    for (; b.owned('b') === 0 && waited < 20_000; waited += 50) await w.pass(50, [a, b])
+    w.refused.add(`b${life}:1`)
+    w.leader.closed(b)
+    await w.pass(300, [a])
+    expect(a.owned('a')).toBe(SHARDS)
+    return waited
+  }
+  expect(await live(1)).toBeLessThan(200)
+  expect(await live(2)).toBeLessThan(200)
+  expect(await live(3)).toBeLessThan(200)
+  const rests = [await live(4), await live(5), await live(6)]
+  rests.forEach((rest, i) => expect(Math.abs(rest - 1_000 * 2 ** i)).toBeLessThan(200))
+  const resting = w.join('b', 'b7')
+  await w.pass(500, [a, resting])
+  const status = w.leader.status().members.find(m => m.id === 'b')!
+  expect(status).toMatchObject({ phase: 'resting', shards: 0 })
+  expect(status.restMs).toBeGreaterThan(7_000)
+  // The only other host of the type goes: nobody rests then.
+  w.refused.add('a1:1')
+  w.leader.closed(a)
+  await w.pass(300, [resting])
+  expect(resting.owned('b')).toBe(SHARDS)
+  // And what it has it keeps when another comes, but for that one's share.
+  const c = w.join('c')
+  await w.pass(300, [resting, c])
+  expect(resting.owned('b')).toBe(SHARDS / 2)
 })
