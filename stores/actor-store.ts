@@ -14,7 +14,7 @@
  * - **Atomic commits.** All parts of one ActorWrite are applied together or not at all, and are durable (fsynced, or as
  *   durable as the store gets) when 'ok' is returned. Writes of one batch are independent of each other.
  * - **Results are values.** A refusal is not an exception. 'unknown' means that the store may or may not have applied
- *   the write, now or later; the caller must resolve it. Loads and claims, which change nothing that matters, throw
+ *   the write, now or later; the caller must resolve it. 'unavailable' is an outage with the proof that it was not. Loads and claims, which change nothing that matters, throw
  *   STORE_UNAVAILABLE when the store does not answer in time.
  * - Keys are length-safe: no two (type, id, name) share a key, whatever characters they hold.
  * - Bytes given to `commit` belong to the store from then on; bytes from a load are shared with nobody who writes.
@@ -89,9 +89,10 @@ export interface ActorWrite extends ActorAddress {
 
 /**
  * ok: durable. duplicate: this very write (same epoch, nonce and version) is already stored. fenced: the claim is
- * another's; nothing written. conflict: another version is stored; nothing written. unknown: no answer.
+ * another's; nothing written. conflict: another version is stored; nothing written. unavailable: the store is away, and nothing
+ * was written, nor will be: it was not sent, or refused before its first write. unknown: no answer.
  */
-export type CommitResult = 'ok' | 'duplicate' | 'fenced' | 'conflict' | 'unknown'
+export type CommitResult = 'ok' | 'duplicate' | 'fenced' | 'conflict' | 'unavailable' | 'unknown'
 
 /** A look at named entries of one actor. */
 export interface EntryRead {
@@ -150,6 +151,19 @@ export interface ActorPage {
   readonly cursor: string | undefined
 }
 
+/**
+ * The store was found to hold less than it had acknowledged: a replica took over that had not got everything, or an older
+ * copy was brought back. Whatever is in memory of these shards may be ahead of it, and their claims may be gone.
+ */
+export interface Regress {
+  /** Those of this process in which acknowledged claims or writes are gone. */
+  readonly shards: readonly ShardKey[]
+  /** At least so many acknowledged writes of this process are gone. */
+  readonly lostWrites: number
+  /** For people: what was found, and what is known of why. */
+  readonly reason: string
+}
+
 export interface ActorStore {
   /** For logs: `lmdb:./data`, without secrets. */
   readonly name: string
@@ -159,9 +173,16 @@ export interface ActorStore {
   readonly flushAt: 'jobs' | 'tick'
   /** True when `loadEntries` looks into this process's own memory: reads gain nothing by waiting for each other. */
   readonly readsAtOnce: boolean
+  /** True when parts of it can be away while others answer (the nodes of a Redis Cluster). */
+  readonly inParts?: boolean
   /** @throws STORE_OPEN_FAILED with the reason and the remedy, within 10 s. */
   open(): Promise<void>
   close(): Promise<void>
+  /**
+   * Calls `listener` with each regress that is found, after every reconnect. Who hears of one ends what it has in memory of these
+   * shards, and claims them with a higher epoch before it loads anything there. Absent: nobody looks.
+   */
+  onRegress?(listener: (regress: Regress) => void): void
   /** One result a claim, in order. @throws STORE_UNAVAILABLE */
   claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]>
   /** One result an actor, in order; undefined where nothing is stored. @throws STORE_UNAVAILABLE */

@@ -121,6 +121,9 @@ export function writeOf({ type, shard, id, epoch, services }: Activation, versio
   return entries === undefined ? write : { ...write, entries }
 }
 
+/** After about so long a store that is back is asked again (stores/circuit.ts). */
+const STORE_AWAY_MS = 500
+
 /** Why the answers of a failed commit cannot be given. */
 export function commitError(name: string, result: Exclude<CommitResult, 'ok' | 'duplicate'>): TroupeError {
   switch (result) {
@@ -128,6 +131,9 @@ export function commitError(name: string, result: Exclude<CommitResult, 'ok' | '
       return new TroupeError('FENCED', `${name}: another host owns it now; nothing of this turn was stored`)
     case 'conflict':
       return new TroupeError('STORE_CONFLICT', `${name}: the store holds another version than this host wrote last; nothing of this turn was stored and the actor is loaded afresh`)
+    case 'unavailable':
+      // The turn ran, and what it called may have taken effect: no proof that it can be repeated, as with the two above.
+      return new TroupeError('STORE_UNAVAILABLE', `${name}: the store is away; nothing of this turn was stored`, { executed: 'unknown', retryAfterMs: STORE_AWAY_MS })
     case 'unknown':
       return new TroupeError('COMMIT_UNKNOWN', `${name}: the store did not say whether the turn was stored; read before you repeat it`)
   }

@@ -11,6 +11,7 @@ import type {
   EntryValues, StoredActor,
 } from '../actor-store.ts'
 import { compareHead, HEAD_PREFIX_BYTES, readHead, writeHead } from '../actor-head.ts'
+import { NothingWritten } from '../nothing-written.ts'
 import { LmdbClaims } from './claims.ts'
 import { byGroup } from './due-index.ts'
 import { LmdbEntries } from './entries.ts'
@@ -129,10 +130,12 @@ export class LmdbActorStore implements ActorStore {
         const results = await this.#tryCommit(this.#read(tables => tables), writes)
         if (results !== undefined) return results
       } while (this.#clock.monotonicMs() < giveUpAt)
-    } catch {
-      // No answer in time: the writes may still be applied.
+    } catch (error) {
+      // No answer in time: unless it was not sent, the writes may still be applied.
+      return writes.map(() => error instanceof NothingWritten ? 'unavailable' : 'unknown')
     }
-    return writes.map(() => 'unknown')
+    // Outrun each time: nothing was written.
+    return writes.map(() => 'unavailable')
   }
 
   /** Undefined: nothing was written, because claims of this instance have changed; judge again. */

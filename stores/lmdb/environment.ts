@@ -17,6 +17,7 @@ import { dirname, join, resolve } from 'node:path'
 import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
+import { NothingWritten } from '../nothing-written.ts'
 
 /** Rows with binary keys and values, in the order of the keys' bytes. */
 export type Rows = Database<Buffer, Buffer>
@@ -100,12 +101,13 @@ export class LmdbEnvironment {
 
   /**
    * Sends what `queue` puts, all of it synchronously and under one condition; resolves with whether it was applied.
-   * @throws STORE_UNAVAILABLE when the disk refused, or there was no answer in time: the write may still be applied
+   * @throws STORE_UNAVAILABLE when the disk refused, or there was no answer in time: the write may still be applied;
+   * NothingWritten when it was not sent
    */
   write(queue: () => Promise<boolean>): Promise<boolean> {
     return new Promise((done, failed) => {
       if (this.#overdue > 0) {
-        failed(this.#unavailable('a former write has had no answer; is a process that uses it frozen?'))
+        failed(new NothingWritten(`${this.name}: a former write has had no answer; is a process that uses it frozen?`))
         return
       }
       let late = false

@@ -10,6 +10,7 @@ import {
   NEVER_DUE, type ActorAddress, type ActorPage, type ActorStore, type ActorWrite, type Claim, type ClaimResult, type CommitResult,
   type DuePage, type DueQuery, type DueRow, type EntryPage, type EntryRead, type EntryValues, type StoredActor,
 } from '../actor-store.ts'
+import { NothingWritten } from '../nothing-written.ts'
 import { commitParameters } from './commit-request.ts'
 import type { PostgresConnection } from './connection.ts'
 import { actorStatements, type ActorStatements } from './statements.ts'
@@ -140,7 +141,7 @@ export class PostgresActorStore implements ActorStore {
         const middle = writes.length >> 1
         return [...await this.#commit(writes.slice(0, middle)), ...await this.#commit(writes.slice(middle))]
       }
-      return writes.map(() => 'unknown')
+      return writes.map(() => error instanceof NothingWritten ? 'unavailable' : 'unknown')
     }
   }
 }

@@ -15,8 +15,9 @@ import { Pool, type PoolClient } from 'pg'
 import { sleep, type Clock } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { silentLogger, type Logger } from '../../core/logger.ts'
+import { NothingWritten } from '../nothing-written.ts'
 import type { PostgresAddress } from './address.ts'
-import { isPassing, isRefusal, isTakenBack, reasonOf, remedyFor } from './failure.ts'
+import { isPassing, isRefusal, isTakenBack, reasonOf, remedyFor, wroteNothing } from './failure.ts'
 import { migrate } from './migrate.ts'
 import { quoted, schemaOf } from './schema.ts'
 import { checkServer } from './server-check.ts'
@@ -92,19 +93,33 @@ export class PostgresConnection {
 
   /**
    * @throws STORE_UNAVAILABLE when there is no answer, or one that says no: a change may have been made all the same; or
-   * not `retryable`, when the values are at fault: then nothing was changed
+   * NothingWritten when none was made, not `retryable` when the values are at fault
    */
   async run(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
     for (let tries = 1; ; tries++) {
+      const client = await this.#connected()
+      let failure: unknown
       try {
-        if (this.#pool === undefined) throw new Error('it is not open')
-        const result = await this.#pool.query<unknown[]>({ ...statement, values: values as unknown[], rowMode: 'array' })
-        return result.rows
+        return (await client.query<unknown[]>({ ...statement, values: values as unknown[], rowMode: 'array' })).rows
       } catch (error) {
+        failure = error
         if (isTakenBack(error) && tries < MAX_TRIES) continue
         // Without a cause: errors of pg may carry values of their statement.
-        throw new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${reasonOf(error)}`, { retryable: !isRefusal(error) })
+        const message = `${this.name}: ${reasonOf(error)}`
+        throw wroteNothing(error) ? new NothingWritten(message, { retryable: !isRefusal(error) }) : new TroupeError('STORE_UNAVAILABLE', message)
+      } finally {
+        client.release(failure !== undefined)
       }
+    }
+  }
+
+  /** A connection of the pool. @throws NothingWritten */
+  async #connected(): Promise<PoolClient> {
+    try {
+      if (this.#pool === undefined) throw new Error('it is not open')
+      return await this.#pool.connect()
+    } catch (error) {
+      throw new NothingWritten(`${this.name}: ${reasonOf(error)}`)
     }
   }
 

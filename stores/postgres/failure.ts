@@ -34,6 +34,10 @@ export const isTakenBack = (error: unknown): boolean => codeOf(error) === '40001
 /** True when the server would say the same of these values again: data exception, broken constraint, limit exceeded. Nothing is left of the statement. */
 export const isRefusal = (error: unknown): boolean => /^(22|23|54)...$/.test(codeOf(error))
 
+/** True when nothing of the statement is left in the database: also one that waited too long for a lock (after its commit it needs none), or met a server that takes no writes. */
+export const wroteNothing = (error: unknown): boolean =>
+  isTakenBack(error) || isRefusal(error) || codeOf(error) === '55P03' || codeOf(error) === '25006'
+
 /** Its text; a host with several addresses fails once for each. */
 export const reasonOf = (error: unknown): string =>
   error instanceof AggregateError && error.errors.length > 0 ? error.errors.map(messageOf).join(', ') : messageOf(error)

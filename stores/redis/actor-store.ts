@@ -3,14 +3,15 @@
  *
  * Writes of one (type, shard) are in one slot and go as one step with their fence, checked once. A single server
  * takes several shards in one script (bounded, since a script stops everybody else); a cluster gets one script a shard.
- * Whatever happens to a script that was sent, its writes are 'unknown': the script may still run, but never after a
- * claim with a higher epoch, which is what resolves the doubt.
+ * A script that was sent and has no answer leaves its writes 'unknown': it may still run, but never after a claim with a
+ * higher epoch, which is what resolves the doubt.
  */
 import type {
   ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, EntryRead,
   EntryValues, ShardKey, StoredActor,
 } from '../actor-store.ts'
 import { readHead } from '../actor-head.ts'
+import { NothingWritten } from '../nothing-written.ts'
 import { commitArguments, sizeOf } from './commit-arguments.ts'
 import type { RedisConnection } from './connection.ts'
 import { dueArguments, duePage } from './due-pages.ts'
@@ -40,6 +41,7 @@ export class RedisActorStore implements ActorStore {
   readonly shared = true
   readonly flushAt = 'tick'
   readonly readsAtOnce = false
+  readonly inParts: boolean
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   /** Shards that `list` finds, as far as this process has put them there: type → shards. */
@@ -47,6 +49,7 @@ export class RedisActorStore implements ActorStore {
 
   constructor(redis: RedisConnection, keys: RedisKeys) {
     this.name = redis.name
+    this.inParts = redis.clustered
     this.#redis = redis
     this.#keys = keys
   }
@@ -127,8 +130,9 @@ export class RedisActorStore implements ActorStore {
         const reply = String(await this.#redis.run(commitScript, ...commitArguments(groups)))
         const places = groups.flatMap(group => group.places)
         for (const [index, place] of places.entries()) results[place] = letters[reply[index] ?? ''] ?? 'unknown'
-      } catch {
-        // Stays 'unknown'.
+      } catch (error) {
+        // Else it stays 'unknown'.
+        if (error instanceof NothingWritten) for (const { places } of groups) for (const place of places) results[place] = 'unavailable'
       }
     }))
     return results

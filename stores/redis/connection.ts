@@ -12,6 +12,7 @@ import { Cluster, Redis } from 'ioredis'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import { silentLogger, type Logger } from '../../core/logger.ts'
+import { NothingWritten } from '../nothing-written.ts'
 import type { RedisAddress } from './address.ts'
 
 export interface RedisConnectionOptions {
@@ -28,6 +29,14 @@ export interface RedisScript {
 }
 
 export const redisScript = (lua: string): RedisScript => ({ lua, sha: createHash('sha1').update(lua).digest('hex') })
+
+/**
+ * Answers that a command, or a script at its first write, gets instead of being carried out. Redis 6 tells a script's error inside
+ * an error of its own. (A script that fails later keeps what it has written: any other error proves nothing.)
+ */
+const REFUSED = /(?:^|: -)(?:LOADING|BUSY|MASTERDOWN|READONLY|OOM|MISCONF|NOREPLICAS|CLUSTERDOWN|NOAUTH|NOPERM) /
+/** ioredis had no connection. */
+const NOT_SENT = /enableOfflineQueue options is false$/
 
 export type RedisArgument = string | Buffer
 
@@ -74,20 +83,25 @@ export class RedisConnection {
     this.#client = undefined
   }
 
-  /** Runs one command; strings come back as Buffers. @throws STORE_UNAVAILABLE when there is no answer: it may have run */
+  /**
+   * Runs one command; strings come back as Buffers. @throws STORE_UNAVAILABLE when there is no answer: it may have run; or
+   * NothingWritten: it has written nothing
+   */
   async command(name: string, args: readonly RedisArgument[]): Promise<unknown> {
+    const client = this.#ready()
     try {
-      return await this.#open().callBuffer(name, args as RedisArgument[])
+      return await client.callBuffer(name, args as RedisArgument[])
     } catch (error) {
       throw this.#unavailable(error)
     }
   }
 
-  /** Runs a script by its hash, and by its text when the server does not know it (any more). @throws STORE_UNAVAILABLE */
+  /** Runs a script by its hash, and by its text when the server does not know it (any more). @throws as `command` */
   async run(script: RedisScript, keys: readonly RedisArgument[], args: readonly RedisArgument[]): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args]
+    const client = this.#ready()
     try {
-      return await this.#open().callBuffer('EVALSHA', [script.sha, ...rest])
+      return await client.callBuffer('EVALSHA', [script.sha, ...rest])
     } catch (error) {
       // The answer NOSCRIPT proves that nothing ran.
       if (!messageOf(error).startsWith('NOSCRIPT')) throw this.#unavailable(error)
@@ -99,7 +113,7 @@ export class RedisConnection {
     const client = this.#makeClient()
     this.#client = client
     try {
-      await this.#ready(client)
+      await this.#becomesReady(client)
     } catch (error) {
       client.disconnect()
       this.#client = undefined
@@ -136,7 +150,7 @@ export class RedisConnection {
   }
 
   /** Resolves when the server answers commands. */
-  #ready(client: Redis | Cluster): Promise<void> {
+  #becomesReady(client: Redis | Cluster): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(this.#openTimeoutMs, () => reject(new Error(`${this.#lastError} (tried for ${this.#openTimeoutMs} ms)`)), true)
       const settle = (run: () => void): void => {
@@ -165,14 +179,18 @@ export class RedisConnection {
     }
   }
 
-  #open(): Redis | Cluster {
-    if (this.#client === undefined) throw new Error('it is not open')
+  /** The client, which sends what it is given now. @throws NothingWritten */
+  #ready(): Redis | Cluster {
+    if (this.#client === undefined) throw new NothingWritten(`${this.name}: it is not open`)
+    if (this.#client.status !== 'ready') throw new NothingWritten(`${this.name}: not connected: ${this.#lastError}`)
     return this.#client
   }
 
   /** Without a cause: errors of ioredis carry the arguments of their command. */
   #unavailable(error: unknown): TroupeError {
-    return new TroupeError('STORE_UNAVAILABLE', `${this.name}: ${messageOf(error)}`)
+    const message = messageOf(error)
+    const text = `${this.name}: ${message}`
+    return REFUSED.test(message) || NOT_SENT.test(message) ? new NothingWritten(text) : new TroupeError('STORE_UNAVAILABLE', text)
   }
 }
 

@@ -11,7 +11,7 @@ import { MemoryActorStore } from '../../stores/memory/actor-store.ts'
 
 const TIMEOUT_MS = 1_000
 const MAX_WRITES = 3
-const results: CommitResult[] = ['ok', 'duplicate', 'fenced', 'conflict', 'unknown']
+const results: CommitResult[] = ['ok', 'duplicate', 'fenced', 'conflict', 'unavailable', 'unknown']
 
 interface Flush {
   readonly writes: readonly ActorWrite[]

@@ -179,7 +179,7 @@ describe('while a commit is on its way', () => {
 
 describe('when a commit is not stored', () => {
   it.each([
-    ['fenced', 'FENCED', 'unknown'], ['conflict', 'STORE_CONFLICT', 'unknown'], ['unknown', 'COMMIT_UNKNOWN', 'unknown'], [new Error('closed'), 'COMMIT_UNKNOWN', 'unknown'],
+    ['fenced', 'FENCED', 'unknown'], ['conflict', 'STORE_CONFLICT', 'unknown'], ['unavailable', 'STORE_UNAVAILABLE', 'unknown'], ['unknown', 'COMMIT_UNKNOWN', 'unknown'], [new Error('closed'), 'COMMIT_UNKNOWN', 'unknown'],
   ] as const)('(%s) everything that saw it fails, and the next call sees the store', async (answer, code, executed) => {
     const { stores, ledger, calls, release } = await begin()
     stores.actors.answerNext(answer)
