@@ -18,8 +18,11 @@ import { defaultLeaseTimes, giveUpMs, leaseDeadlineMs, leastPauseMs, type LeaseH
 const OPEN_MS = 10_000
 /** First pause after a renewal that failed. */
 const RETRY_MS = 25
-/** Renewals given up whose answers are still out: a store that never answers is not sent ever more of them. */
-const MAX_UNANSWERED = 4
+/**
+ * Renewals given up whose answers are still out: a store that never answers is not sent ever more of them. More than adapters have out
+ * when all are lost, each of which fails within seconds.
+ */
+const MAX_UNANSWERED = 16
 
 export interface LeaseKeeperOptions {
   readonly store: ClusterStore
