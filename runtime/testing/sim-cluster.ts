@@ -6,6 +6,7 @@
  */
 import type { ActorClass } from '../../actors/actor-type.ts'
 import { isActorError } from '../../actors/errors.ts'
+import type { Timer } from '../../core/clock.ts'
 import { messageOf, TroupeError, type Executed } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { SeededRandom } from '../../core/random.ts'
@@ -128,7 +129,7 @@ export class SimCluster {
     return new SeededRandom(Math.floor(this.kernel.random.float() * 2 ** 32))
   }
 
-  /** A call from outside through the host at `index`; `answerMs`: how long its caller waits, by the clock of that host, which may be frozen meanwhile. */
+  /** A call from outside through the host at `index`; `answerMs`: how long its caller waits from its arrival on, by the clock of that host, which may be frozen meanwhile. */
   call(index: number, request: CallRequest, answerMs: number): Promise<SimOutcome> {
     const service = this.hosts[index]!
     const { process, running } = service
@@ -139,13 +140,12 @@ export class SimCluster {
       const open = this.#openOf(process)
       const settle = (outcome: SimOutcome): void => {
         if (!open.delete(lose)) return
-        timer.cancel()
+        timer?.cancel()
         resolve(outcome)
       }
       const lose = (): void => settle({ kind: 'lost' })
       open.add(lose)
-      // One that was frozen until now answers before anything else, if it does.
-      const timer = process.after(answerMs, () => void this.kernel.after(SETTLED_MS, () => settle({ kind: 'silent' }), process))
+      let timer: Timer | undefined
       const answer = (outcome: SimOutcome): void => {
         if (process.phase !== 'dead') this.kernel.after(this.network.latency('client', service.name), () => settle(outcome))
       }
@@ -153,6 +153,8 @@ export class SimCluster {
         // Nobody listens there any more.
         if (process.phase === 'dead') return settle(down(service.name))
         this.kernel.act(process, () => {
+          // One that was frozen when its time was over answers before anything else, if it does.
+          timer = process.after(answerMs, () => void this.kernel.after(SETTLED_MS, () => settle({ kind: 'silent' }), process))
           running.door.call(request).then(reply => answer({ kind: 'ok', value: reply.value, host: reply.host, epoch: reply.epoch }), (error: unknown) => answer(asOutcome(error)))
         })
       })

@@ -30,7 +30,7 @@ export const mutants: readonly Mutant[] = [
   { off: ['fence'], says: 'the store refuses commits of older epochs', by: 'one-committer', options: { kinds: ['freeze', 'cut-off', 'slow-store', 'kill'] } },
   { off: ['version'], says: 'the store refuses a write that is not the next of its actor', by: 'acknowledged-is-kept', options: { kinds: ['repeating-store'] } },
   { off: ['claim-before-load'], says: 'a shard is claimed before anything is loaded from it', by: 'reads-are-fresh', options: { kinds: ['slow-store', 'freeze', 'cut-off', 'stop'] } },
-  { off: ['doubt'], says: 'after an unknown commit the shard is claimed anew', by: 'acknowledged-is-kept', options: { kinds: ['lossy-store', 'slow-store'] } },
+  { off: ['doubt'], says: 'after an unknown commit the shard is claimed anew', by: 'nothing-twice', options: { kinds: ['lossy-store', 'slow-store'] } },
   { off: ['commit-result'], says: 'a commit that was refused is one', by: 'acknowledged-is-kept' },
   { off: ['new-epoch'], says: 'a host that comes back has new epochs', by: 'tables-go-forward', options: { kinds: ['kill', 'stop'] } },
   // P5 reminders

@@ -78,6 +78,7 @@ class SeedRun {
   readonly #workload: Workload
   readonly #registers: RegisterClients
   readonly #calm: boolean
+  readonly #bentClocks: boolean
   readonly #plan: readonly PlannedFault[]
   readonly #nemesis: Nemesis
   readonly #audits = new Map<string, LedgerAudit>()
@@ -99,6 +100,7 @@ class SeedRun {
     this.#seed = seed
     this.#faultMs = faultMs
     this.#ledgers = between(3, 12)
+    this.#bentClocks = !this.#calm && between(1, 5) === 1
     const shardBits = between(1, 4)
     const callTimeout = this.#calm ? 8_000 : between(2_000, 6_000)
     this.#cluster = new SimCluster({
@@ -109,7 +111,7 @@ class SeedRun {
     this.#watchStore(2 ** shardBits)
     this.#plan = planFaults(random, {
       hosts: this.#cluster.hosts.map(h => h.name), placements: this.#cluster.placements.map(p => p.name), store: this.#cluster.store.name,
-      fromMs: 1_000, untilMs: faultMs, everyMs: between(300, 2_500), ...(kinds === undefined ? {} : { kinds }),
+      fromMs: 1_000, untilMs: faultMs, everyMs: between(300, 2_500), bentClocks: this.#bentClocks, ...(kinds === undefined ? {} : { kinds }),
     })
     this.#nemesis = new Nemesis(this.#cluster, this.#plan)
     const load = { random, untilMs: faultMs + 4_000, answerMs: callTimeout + LATE_MS, without: this.#calm ? ['hang' as const] : [] }
@@ -170,7 +172,7 @@ class SeedRun {
     const { kernel } = this.#cluster
     const { operations } = this.#workload
     const history: History = {
-      operations, registers: this.#registers.calls, calm: this.#calm, tables: this.#tables, overfull: this.#overfull,
+      operations, registers: this.#registers.calls, calm: this.#calm, bentClocks: this.#bentClocks, tables: this.#tables, overfull: this.#overfull,
       audits: this.#audits, commits: this.#commits, violations: this.#violations, breakdowns: this.#breakdowns,
     }
     const problems = (Object.keys(checkers) as CheckerName[]).flatMap(checker => checkers[checker](history).map(problem => ({ checker, problem })))
