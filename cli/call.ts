@@ -3,10 +3,10 @@ import type { Command } from 'commander'
 import { connect } from '../gateway/client.ts'
 import { jsonText } from '../gateway/json-values.ts'
 import { reportCallFailure } from './failure.ts'
-import { flag, readIdempotencyKey, timeoutFlag, toFlag } from './flags.ts'
+import { clientSecurity, clientSecurityFlags, flag, readIdempotencyKey, timeoutFlag, toFlag, type ClientSecurityFlags } from './flags.ts'
 import { readActorKey, readArgument } from './words.ts'
 
-interface CallFlags {
+interface CallFlags extends ClientSecurityFlags {
   readonly to: string
   readonly timeout?: number
   readonly idempotencyKey?: string
@@ -36,6 +36,7 @@ export function addCallCommand(program: Command): void {
     toFlag(),
     timeoutFlag(),
     flag('--idempotency-key <key>', 'the call takes effect once: a repeat with the same key gets the stored reply').argParser(readIdempotencyKey),
+    ...clientSecurityFlags(),
   ]
   for (const option of options) command.addOption(option)
 }
@@ -43,7 +44,7 @@ export function addCallCommand(program: Command): void {
 async function call(actor: string, method: string, words: readonly string[], flags: CallFlags): Promise<void> {
   const { type, id } = readActorKey(actor)
   const args = words.map(readArgument)
-  const client = connect(flags.to)
+  const client = connect(flags.to, clientSecurity(flags))
   try {
     const result = await client.call(type, id, method, args, {
       ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),

@@ -4,9 +4,12 @@
  */
 import { InvalidArgumentError, Option } from 'commander'
 import { durationMs } from '../core/duration.ts'
-import { messageOf } from '../core/errors.ts'
+import { messageOf, TroupeError } from '../core/errors.ts'
 import { nameProblem } from '../core/ids.ts'
 import { logLevels, type LogLevel } from '../core/logger.ts'
+import type { TlsFiles } from '../core/tls-identity.ts'
+import { tokensProblem, type ApiTokens } from '../gateway/api-token.ts'
+import type { DoorOptions } from '../gateway/door-guard.ts'
 import { keyProblem } from '../gateway/idempotency-key.ts'
 
 /** A flag with its environment variable, `TROUPE_` and the long name. */
@@ -107,4 +110,103 @@ export const logFlags = (): Option[] => [
 export interface LogFlags {
   readonly logLevel: LogLevel
   readonly logFormat: 'json' | 'pretty'
+}
+
+// ---- security -----------------------------------------------------------------------------------------------------
+
+export interface TlsFlags {
+  readonly tlsCa?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+}
+
+export interface ClientSecurityFlags extends TlsFlags {
+  readonly apiToken?: string
+}
+
+export interface DoorFlags extends TlsFlags {
+  readonly namespace?: string
+  readonly apiToken?: ApiTokens
+  readonly doorsTls?: 'off' | 'server' | 'mutual'
+  readonly insecure?: boolean
+}
+
+/** Mutual TLS of this process; `troupe certs` makes a set. */
+export const tlsFlags = (): Option[] => [
+  flag('--tls-ca <file>', "certificates of the cluster's authority, PEM; with --tls-cert and --tls-key"),
+  flag('--tls-cert <file>', "this process' certificate, which names its role; read again when it changes"),
+  flag('--tls-key <file>', 'its private key'),
+]
+
+/** What commands that call a host bring. As an environment variable a token is in no list of processes. */
+export const clientSecurityFlags = (): Option[] => [
+  flag('--api-token <token>', 'API token that the host asks for; better as TROUPE_API_TOKEN or DAPR_API_TOKEN').argParser(readToken),
+  ...tlsFlags(),
+]
+
+/** Hosts may know several. */
+export const apiTokenFlag = (): Option =>
+  flag('--api-token <tokens>', 'clients must bring one of these (dapr-api-token): TOKEN or NAME:TOKEN, with commas; better as TROUPE_API_TOKEN, or one as DAPR_API_TOKEN')
+    .argParser(readTokens)
+
+export const doorsTlsFlag = (): Option =>
+  flag('--doors-tls <mode>', 'HTTP and gRPC doors: off, server (TLS), mutual (clients need a certificate)').choices(['off', 'server', 'mutual']).default('off')
+
+export const insecureFlag = (): Option =>
+  flag('--insecure', 'listen beyond this machine without knowing who calls')
+
+function readToken(text: string): string {
+  const problem = tokensProblem(text)
+  if (problem !== undefined) throw new InvalidArgumentError('A token must be 1 to 4096 visible ASCII characters.')
+  return text
+}
+
+/** Names are of letters, so that no token of the usual alphabets is taken for one with a name. */
+function readTokens(text: string): Readonly<Record<string, string>> {
+  const tokens: Record<string, string> = {}
+  for (const [i, each] of text.split(',').entries()) {
+    const [, name, token] = /^([a-zA-Z][a-zA-Z0-9_-]*):(.+)$/.exec(each.trim()) ?? [undefined, String(i + 1), each.trim()]
+    if (Object.hasOwn(tokens, name!)) throw new InvalidArgumentError(`Two tokens have the name ${name}.`)
+    tokens[name!] = readToken(token!)
+  }
+  return tokens
+}
+
+/** @throws BAD_OPTION when only some of the three flags are given */
+export function tlsOf({ tlsCa, tlsCert, tlsKey }: TlsFlags): TlsFiles | undefined {
+  if (tlsCa !== undefined && tlsCert !== undefined && tlsKey !== undefined) return { ca: tlsCa, cert: tlsCert, key: tlsKey }
+  const missing = Object.entries({ '--tls-ca': tlsCa, '--tls-cert': tlsCert, '--tls-key': tlsKey }).flatMap(([name, value]) => (value === undefined ? [name] : []))
+  if (missing.length === 3) return undefined
+  throw new TroupeError('BAD_OPTION', `${missing.join(' and ')} is missing; give --tls-ca, --tls-cert and --tls-key, or none of them`)
+}
+
+/** What the doors of a host are told. @throws BAD_OPTION */
+export function doorOptions(flags: DoorFlags): Pick<DoorOptions, 'apiToken' | 'tls' | 'insecure'> {
+  const files = tlsOf(flags)
+  const mode = flags.doorsTls ?? 'off'
+  if (mode !== 'off' && files === undefined) throw new TroupeError('BAD_OPTION', `--doors-tls ${mode} needs --tls-ca, --tls-cert and --tls-key`)
+  const apiToken = flags.apiToken ?? daprToken()
+  return {
+    ...(apiToken === undefined ? {} : { apiToken }),
+    ...(mode === 'off' || files === undefined ? {} : {
+      tls: { ...files, clients: mode === 'mutual' ? 'demanded' : 'unasked', ...(flags.namespace === undefined ? {} : { namespace: flags.namespace }) },
+    }),
+    insecure: flags.insecure === true,
+  }
+}
+
+/** What commands tell the client. @throws BAD_OPTION */
+export function clientSecurity(flags: ClientSecurityFlags): { apiToken?: string; tls?: TlsFiles } {
+  const apiToken = flags.apiToken ?? daprToken()
+  const tls = tlsOf(flags)
+  return { ...(apiToken === undefined ? {} : { apiToken }), ...(tls === undefined ? {} : { tls }) }
+}
+
+/** The name that others know; empty counts as absent, as it does there. */
+const daprToken = (): string | undefined => {
+  const token = process.env.DAPR_API_TOKEN
+  if (token === undefined || token === '') return undefined
+  const problem = tokensProblem(token)
+  if (problem !== undefined) throw new TroupeError('BAD_OPTION', `DAPR_API_TOKEN: ${problem}`)
+  return token
 }

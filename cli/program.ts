@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { addCallCommand } from './call.ts'
+import { addCertsCommand } from './certs.ts'
 import { addDevCommand } from './dev.ts'
 import { EXIT_OK, EXIT_USAGE, reportFailure } from './failure.ts'
 import { addHostCommand } from './host.ts'
@@ -24,6 +25,7 @@ Examples:
   troupe status                                   hosts, shards, activations
   troupe reminders Account/alice                  what is due, and when
   troupe sends Account --dead                     durable sends that failed for good
+  troupe certs                                    certificates for mutual TLS in a development cluster
 
 Each flag may also be given as an environment variable: --http-port is TROUPE_HTTP_PORT.
 Exit codes: 0 ok, 1 it failed while running, 2 it was called wrongly.`
@@ -41,7 +43,7 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .showSuggestionAfterError()
     .addHelpText('after', examples)
-  for (const add of [addDevCommand, addHostCommand, addPlacementCommand, addCallCommand, addStatusCommand, addRemindersCommand, addSendsCommand]) add(program)
+  for (const add of [addDevCommand, addHostCommand, addPlacementCommand, addCallCommand, addStatusCommand, addRemindersCommand, addSendsCommand, addCertsCommand]) add(program)
   return program
 }
 

@@ -5,7 +5,7 @@ import { TroupeError } from '../core/errors.ts'
 import { showKey, type ActorKey } from '../core/ids.ts'
 import type { Client } from '../gateway/client.ts'
 import { jsonText } from '../gateway/json-values.ts'
-import { flag, readNumber, timeoutFlag, toFlag } from './flags.ts'
+import { clientSecurityFlags, flag, readNumber, timeoutFlag, toFlag } from './flags.ts'
 import { readSetting, type ReminderSetting, type SettingFlags } from './reminder-setting.ts'
 import { errorText, instantText, scheduleText } from './schedule-text.ts'
 import { needsActor, oneAction, PAGE, pagesOf, print, printPages, withClient, type ClientFlags } from './stored-work.ts'
@@ -63,6 +63,7 @@ export function addRemindersCommand(program: Command): void {
     flag('--method <name>', 'what is called (default: the hook onReminder)'),
     flag('--data <json>', 'what the handler gets'),
     flag('--json', 'print a JSON value a line'),
+    ...clientSecurityFlags(),
   ]
   for (const option of options) command.addOption(option)
 }

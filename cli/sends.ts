@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { SendInfo } from '../actors/management.ts'
 import { showKey, type ActorKey } from '../core/ids.ts'
 import type { Client } from '../gateway/client.ts'
-import { flag, readNumber, timeoutFlag, toFlag } from './flags.ts'
+import { clientSecurityFlags, flag, readNumber, timeoutFlag, toFlag } from './flags.ts'
 import { errorText, instantText } from './schedule-text.ts'
 import { needsActor, oneAction, PAGE, pagesOf, print, printPages, withClient, type ClientFlags } from './stored-work.ts'
 import type { Row } from './table.ts'
@@ -39,6 +39,7 @@ export function addSendsCommand(program: Command): void {
     flag('--retry <number>', 'send a dead letter again').argParser(number),
     flag('--delete <number>', 'drop a dead letter').argParser(number),
     flag('--json', 'print a JSON value a line'),
+    ...clientSecurityFlags(),
   ]
   for (const option of options) command.addOption(option)
 }

@@ -3,11 +3,11 @@ import type { Command } from 'commander'
 import { showKey, type ActorKey } from '../core/ids.ts'
 import { connect } from '../gateway/client.ts'
 import type { ActorLocation, ClusterStatus, HostStatus } from '../runtime/dispatch/dispatcher.ts'
-import { flag, toFlag } from './flags.ts'
+import { clientSecurity, clientSecurityFlags, flag, toFlag, type ClientSecurityFlags } from './flags.ts'
 import { formatTable, type Cell } from './table.ts'
 import { readActorKey } from './words.ts'
 
-interface StatusFlags {
+interface StatusFlags extends ClientSecurityFlags {
   readonly to: string
   readonly json?: boolean
 }
@@ -24,12 +24,12 @@ export function addStatusCommand(program: Command): void {
     .argument('[actor]', 'TYPE/ID; the first / splits them')
     .addHelpText('after', examples)
     .action((actor: string | undefined, flags: StatusFlags) => status(actor, flags))
-  for (const option of [toFlag(), flag('--json', 'print JSON')]) command.addOption(option)
+  for (const option of [toFlag(), flag('--json', 'print JSON'), ...clientSecurityFlags()]) command.addOption(option)
 }
 
 async function status(actor: string | undefined, flags: StatusFlags): Promise<void> {
   const key = actor === undefined ? undefined : readActorKey(actor)
-  const client = connect(flags.to)
+  const client = connect(flags.to, clientSecurity(flags))
   try {
     const cluster = await client.status()
     const location = key === undefined ? undefined : await client.locate(key.type, key.id)

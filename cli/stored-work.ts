@@ -6,12 +6,13 @@ import { TroupeError } from '../core/errors.ts'
 import { connect, type Client } from '../gateway/client.ts'
 import { jsonText } from '../gateway/json-values.ts'
 import { reportCallFailure } from './failure.ts'
+import { clientSecurity, type ClientSecurityFlags } from './flags.ts'
 import { PagedTable, type Row } from './table.ts'
 
 /** Entries asked for at a time: each may hold arguments of 256 KiB. */
 export const PAGE = 200
 
-export interface ClientFlags {
+export interface ClientFlags extends ClientSecurityFlags {
   readonly to: string
   /** Of each request. */
   readonly timeout?: number
@@ -40,8 +41,9 @@ export async function printPages<Entry>(
 }
 
 /** Runs `work` with a client; a failure is one line on standard error that says what it proves. */
-export async function withClient({ to, timeout }: ClientFlags, work: (client: Client) => Promise<void>): Promise<void> {
-  const client = connect(to, timeout === undefined ? {} : { timeout })
+export async function withClient(flags: ClientFlags, work: (client: Client) => Promise<void>): Promise<void> {
+  const { to, timeout } = flags
+  const client = connect(to, { ...(timeout === undefined ? {} : { timeout }), ...clientSecurity(flags) })
   try {
     await work(client)
   } catch (error) {

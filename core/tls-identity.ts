@@ -35,6 +35,7 @@ const LOOK_MS = 1000
 
 export class TlsIdentity {
   readonly #files: TlsFiles
+  readonly #door: boolean
   readonly #clock: Clock
   readonly #log: Logger
   readonly #listeners = new Set<(material: TlsMaterial) => void>()
@@ -42,13 +43,17 @@ export class TlsIdentity {
   #material: TlsMaterial
   #timer: Timer | undefined
 
-  /** @throws BAD_OPTION naming the file that cannot be used, and what to do */
-  constructor(files: TlsFiles, { clock, log }: { readonly clock: Clock; readonly log: Logger }) {
+  /**
+   * `door`: its certificate is shown to the outside, and may come from another authority and name no role.
+   * @throws BAD_OPTION naming the file that cannot be used, and what to do
+   */
+  constructor(files: TlsFiles, { clock, log, door = false }: { readonly clock: Clock; readonly log: Logger; readonly door?: boolean }) {
     this.#files = files
+    this.#door = door
     this.#clock = clock
     this.#log = log
     this.#seen = stamps(files)
-    this.#material = load(files)
+    this.#material = load(files, door)
   }
 
   /** What the files hold now. */
@@ -58,7 +63,7 @@ export class TlsIdentity {
     // Also when it cannot be used: one line a change, not one a connection.
     this.#seen = seen
     try {
-      this.#material = load(this.#files)
+      this.#material = load(this.#files, this.#door)
     } catch (error) {
       this.#log.error({ error: messageOf(error) }, 'changed TLS files cannot be used; those read before stay in force')
       return this.#material
@@ -96,7 +101,7 @@ function stamps(files: TlsFiles): string {
   }).join(' ')
 }
 
-function load({ ca, cert, key }: TlsFiles): TlsMaterial {
+function load({ ca, cert, key }: TlsFiles, door: boolean): TlsMaterial {
   const options = { ca: read('--tls-ca', ca), cert: read('--tls-cert', cert), key: read('--tls-key', key), minVersion: 'TLSv1.3' } as const
   const authorities = certificates('--tls-ca', ca, options.ca)
   const [own, ...between] = certificates('--tls-cert', cert, options.cert)
@@ -107,9 +112,9 @@ function load({ ca, cert, key }: TlsFiles): TlsMaterial {
     throw unusable('--tls-key', key, `holds no private key that can be read (${messageOf(error)})`, error)
   }
   if (!own!.checkPrivateKey(privateKey)) throw unusable('--tls-key', key, `is not the key of the certificate in ${cert}`)
-  if (!leadsTo(own!, between, authorities)) throw unusable('--tls-cert', cert, `is signed by none of the authorities in ${ca}`)
+  if (!door && !leadsTo(own!, between, authorities)) throw unusable('--tls-cert', cert, `is signed by none of the authorities in ${ca}`)
   const grants = readGrants(own!.subjectAltName)
-  if (grants.length === 0) throw unusable('--tls-cert', cert, 'has no URI troupe://NAMESPACE/ROLE/NAME among its alternative names')
+  if (!door && grants.length === 0) throw unusable('--tls-cert', cert, 'has no URI troupe://NAMESPACE/ROLE/NAME among its alternative names')
   return { options, context: createSecureContext(options), grants }
 }
 

@@ -20,8 +20,10 @@ import { TroupeError } from '../core/errors.ts'
 import { checkId, checkType } from '../core/ids.ts'
 import { SystemRandom } from '../core/random.ts'
 import type { ActorLocation, ClusterStatus, PageRequest, ReminderPage, SendPage } from '../runtime/dispatch/dispatcher.ts'
+import { TOKEN_HEADER, tokensProblem } from './api-token.ts'
 import { CODEC_TYPE, JSON_TYPE } from './call-body.ts'
 import { CallGuard } from './client-guard.ts'
+import type { ClientTls } from './client-security.ts'
 import { readReply } from './client-reply.ts'
 import { remoteRef, type Callee } from './client-ref.ts'
 import { resending } from './client-resend.ts'
@@ -35,6 +37,7 @@ export { ActorError, isActorError } from '../actors/errors.ts'
 export type { ActorRef, CallOptions, RemoteRef, UntypedRef } from '../actors/actor-ref.ts'
 export type { ListOptions, ReminderInfo, ReminderPolicy, ReminderSchedule } from '../actors/actor-reminders.ts'
 export type { ActorManagement, ManagedReminders, ManagedSends, SendInfo } from '../actors/management.ts'
+export type { ClientTls } from './client-security.ts'
 export type { CallResult } from './client-stream.ts'
 export { TroupeError, type ErrorCode, type Executed } from '../core/errors.ts'
 export type { ActorLocation, ClusterStatus, HostStatus, PageRequest, ReminderPage, SendPage } from '../runtime/dispatch/dispatcher.ts'
@@ -53,6 +56,10 @@ export interface ClientOptions {
   maxInFlight?: number
   /** Largest result or stream item; 64 MiB by default. */
   maxReplyBytes?: number
+  /** What the hosts' doors ask for (`--api-token`). Only https keeps it from those who listen in on the network. */
+  apiToken?: string
+  /** For https URLs: this client's certificate, and the authority of the cluster's. */
+  tls?: ClientTls
   clock?: Clock
 }
 
@@ -91,7 +98,7 @@ export interface Client {
  */
 export function connect(urls: string | readonly string[], options: ClientOptions = {}): Client {
   checkOptions('connect', options, {
-    timeout: 'duration', connectTimeout: 'duration', connections: 'count', maxInFlight: 'count', maxReplyBytes: 'count', clock: 'clock',
+    timeout: 'duration', connectTimeout: 'duration', connections: 'count', maxInFlight: 'count', maxReplyBytes: 'count', clock: 'clock', apiToken: 'text', tls: 'tls',
   })
   return new HttpClient(typeof urls === 'string' ? [urls] : urls, options)
 }
@@ -117,6 +124,7 @@ class HttpClient implements Client {
   readonly #timeoutMs: number | undefined
   readonly #maxInFlight: number
   readonly #maxReplyBytes: number
+  readonly #apiToken: string | undefined
   #inFlight = 0
   readonly #closing = new AbortController()
 
@@ -125,7 +133,9 @@ class HttpClient implements Client {
     this.#timeoutMs = timeoutOf(options.timeout)
     this.#maxInFlight = options.maxInFlight ?? 10_000
     this.#maxReplyBytes = options.maxReplyBytes ?? 64 * 1024 * 1024
+    this.#apiToken = checkedToken(options.apiToken)
     this.#sender = new HttpSender(urls, {
+      tls: options.tls,
       connections: options.connections ?? 256,
       connectTimeoutMs: durationMs(options.connectTimeout ?? '5s', 'connectTimeout'),
       clock: this.#clock,
@@ -213,6 +223,7 @@ class HttpClient implements Client {
       const why = `this client has ${this.#maxInFlight} calls in flight already`
       throw new TroupeError('OVERLOADED', `${what}: ${why}; wait for some, or raise maxInFlight`)
     }
+    if (this.#apiToken !== undefined) outgoing.headers[TOKEN_HEADER] = this.#apiToken
     this.#inFlight++
     const guard = new CallGuard(this.#clock, what, waitMs, options.signal, this.#closing.signal)
     const sentTo = new Set<string>()
@@ -236,6 +247,13 @@ class HttpClient implements Client {
     this.#closing.abort()
     this.#sender.close()
   }
+}
+
+/** @throws BAD_OPTION, without the token in its text */
+function checkedToken(token: string | undefined): string | undefined {
+  const problem = token === undefined ? undefined : tokensProblem(token)
+  if (problem !== undefined) throw new TroupeError('BAD_OPTION', `connect: apiToken: ${problem}`)
+  return token
 }
 
 /** @throws BAD_REQUEST */

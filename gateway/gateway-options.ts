@@ -2,8 +2,9 @@
 import type { Clock } from '../core/clock.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
+import { tokensProblem } from './api-token.ts'
 
-export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag'
+export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag' | 'tokens' | 'tls'
 
 export type OptionKinds = Readonly<Record<string, OptionKind>>
 
@@ -32,7 +33,20 @@ function problemOf(kind: OptionKind, value: unknown): string | undefined {
     case 'flag': return typeof value === 'boolean' ? undefined : 'must be true or false'
     case 'clock': return typeof (value as Partial<Clock> | null)?.after === 'function' ? undefined : 'must be a Clock'
     case 'duration': return durationProblem(value)
+    case 'tokens': return tokensProblem(value)
+    case 'tls': return tlsProblem(value)
   }
+}
+
+function tlsProblem(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return 'must be an object with the paths ca, cert and key'
+  const given = value as Record<string, unknown>
+  for (const name of ['ca', 'cert', 'key', 'namespace', 'clients']) {
+    if (given[name] === undefined ? ['ca', 'cert', 'key'].includes(name) : typeof given[name] !== 'string' || given[name] === '') {
+      return `${name} must be ${name.length > 4 ? 'a string that is not empty' : 'the path of a PEM file'}`
+    }
+  }
+  return given.clients === undefined || given.clients === 'demanded' || given.clients === 'unasked' ? undefined : 'clients must be demanded or unasked'
 }
 
 function durationProblem(value: unknown): string | undefined {

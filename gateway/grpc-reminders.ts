@@ -100,7 +100,7 @@ export async function getReminder(request: Named, { dispatcher, nowMs: _, ...wor
 export async function listReminders({ actorType, actorId }: OfType, { dispatcher, nowMs: _, ...work }: ReminderWork, maxBytes: number): Promise<object> {
   checkType(actorType)
   if (actorId !== undefined) checkId(actorId)
-  const pages = actorId === undefined ? allOfType(dispatcher, actorType) : namedOf({ type: actorType, id: actorId }, allReminders(dispatcher, { type: actorType, id: actorId }, {}, work))
+  const pages = actorId === undefined ? allOfType(dispatcher, actorType, work) : namedOf({ type: actorType, id: actorId }, allReminders(dispatcher, { type: actorType, id: actorId }, {}, work))
   const reminders: object[] = []
   let bytes = 0
   for await (const page of pages) {
@@ -121,10 +121,10 @@ async function* namedOf({ id }: ActorKey, pages: AsyncIterable<readonly Reminder
   for await (const page of pages) yield page.map(info => ({ id, info }))
 }
 
-async function* allOfType(dispatcher: Dispatcher, type: string): AsyncGenerator<readonly Found[], void> {
+async function* allOfType(dispatcher: Dispatcher, type: string, { caller }: WorkOptions): AsyncGenerator<readonly Found[], void> {
   let cursor: string | undefined
   do {
-    const page = await dispatcher.listReminders(type, { limit: PAGE, cursor })
+    const page = await dispatcher.listReminders(type, { limit: PAGE, cursor }, caller)
     yield page.reminders.map(info => ({ id: info.id, info }))
     ;({ cursor } = page)
   } while (cursor !== undefined)

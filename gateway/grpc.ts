@@ -7,17 +7,21 @@
  */
 import { fileURLToPath } from 'node:url'
 import {
-  loadPackageDefinition, Metadata, Server, ServerCredentials,
+  loadPackageDefinition, Metadata, Server,
   type GrpcObject, type sendUnaryData, type ServerUnaryCall, type ServiceClientConstructor,
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
+import type { Caller } from '../actors/authorize.ts'
 import { SystemClock, type Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import { checkId, checkType } from '../core/ids.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
+import { clientGrants, serverCredentials } from '../placement/grpc-tls.ts'
 import type { CallReply, Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { Gateway } from '../runtime/gateway.ts'
+import { TOKEN_HEADER } from './api-token.ts'
 import { argumentsOf, resultBody, saysCodec } from './call-body.ts'
+import { DoorGuard, type DoorOptions } from './door-guard.ts'
 import { checkOptions } from './gateway-options.ts'
 import { getReminder, listReminders, registerReminder, unregisterByType, unregisterReminder, type ReminderWork } from './grpc-reminders.ts'
 import { metadataText, statusOf } from './grpc-status.ts'
@@ -27,10 +31,10 @@ import { readKey, refuseKey } from './idempotency-key.ts'
 import { listenProblem } from './listen-problem.ts'
 import { reminderFailure, type ReminderVerb } from './reminder-errors.ts'
 
-export interface GrpcGatewayOptions {
+export interface GrpcGatewayOptions extends DoorOptions {
   /** 0: chosen by the system. */
   port: number
-  /** Address to bind; `127.0.0.1` by default. There is no authentication: bind others only in a network you trust. */
+  /** Address to bind; `127.0.0.1` by default. Others need `apiToken`, `tls` that demands certificates, or `insecure`. */
   host?: string
   /** Largest message in and out; 4 MiB by default. */
   maxMessageBytes?: number
@@ -42,7 +46,7 @@ export interface GrpcGatewayOptions {
 /** @throws BAD_OPTION */
 export function grpcGateway(options: GrpcGatewayOptions): Gateway {
   checkOptions('grpcGateway', options, {
-    port: 'port', host: 'text', maxMessageBytes: 'count', maxInFlight: 'count', clock: 'clock',
+    port: 'port', host: 'text', maxMessageBytes: 'count', maxInFlight: 'count', clock: 'clock', apiToken: 'tokens', tls: 'tls', insecure: 'flag',
   }, ['port'])
   return new GrpcGateway(options)
 }
@@ -82,6 +86,7 @@ class GrpcGateway implements Gateway {
   readonly #clock: Clock
   readonly #maxBytes: number
   readonly #maxInFlight: number
+  readonly #guard: DoorGuard
   readonly #server: Server
   #dispatcher: Dispatcher | undefined
   #log: Logger = silentLogger
@@ -94,6 +99,7 @@ class GrpcGateway implements Gateway {
     this.#clock = options.clock ?? new SystemClock()
     this.#maxBytes = options.maxMessageBytes ?? 4 * 1024 * 1024
     this.#maxInFlight = options.maxInFlight ?? 10_000
+    this.#guard = new DoorGuard('grpc', options)
     this.#server = new Server({
       'grpc.max_receive_message_length': this.#maxBytes,
       'grpc.max_send_message_length': this.#maxBytes,
@@ -104,8 +110,9 @@ class GrpcGateway implements Gateway {
     const { port, host = '127.0.0.1' } = this.#options
     this.#dispatcher = dispatcher
     this.#log = log
+    const identity = await this.#guard.open('the gRPC door', host, this.#clock, log)
     this.#server.addService(daprService(), {
-      InvokeActor: (call: Call<InvokeActorRequest>, callback: Callback) => this.#answer(call, callback, () => this.#invoke(call)),
+      InvokeActor: (call: Call<InvokeActorRequest>, callback: Callback) => this.#answer(call, callback, caller => this.#invoke(call, caller)),
       RegisterActorReminder: this.#reminders('CREATE', registerReminder),
       UnregisterActorReminder: this.#reminders('DELETE', unregisterReminder),
       UnregisterActorRemindersByType: this.#reminders('DELETE', unregisterByType),
@@ -114,7 +121,7 @@ class GrpcGateway implements Gateway {
     })
     const shown = host.includes(':') ? `[${host}]` : host
     const bound = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync(`${shown}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      this.#server.bindAsync(`${shown}:${port}`, serverCredentials(identity, this.#guard.demandsCertificate ? 'demanded' : 'unasked'), (error, bound) => {
         if (error === null) resolve(bound)
         // grpc-js reports the system's error only inside its text.
         else reject(listenProblem(Object.assign(error, { code: /EADDRINUSE/.exec(error.message)?.[0] }), 'gRPC', host, port, '--grpc-port'))
@@ -125,14 +132,26 @@ class GrpcGateway implements Gateway {
   }
 
   /** Runs `work` and replies with what comes of it, once. `verb`: it is about reminders, and so are its errors. */
-  #answer<Request extends AboutActor>(call: Call<Request>, callback: Callback, work: () => Promise<Answer>, verb?: ReminderVerb): void {
+  #answer<Request extends AboutActor>(call: Call<Request>, callback: Callback, work: (caller: Caller) => Promise<Answer>, verb?: ReminderVerb): void {
     if (this.#inFlight >= this.#maxInFlight) {
       const error = new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} calls already`, { retryAfterMs: OVERLOAD_RETRY_MS })
       return this.#fail(call, callback, error, verb)
     }
+    let caller: Caller
+    try {
+      caller = this.#callerOf(call)
+    } catch (error) {
+      return this.#fail(call, callback, error, undefined)
+    }
     this.#inFlight++
-    work().finally(() => { this.#inFlight-- })
+    work(caller).finally(() => { this.#inFlight-- })
       .then(({ message, trailer }) => callback(null, message, trailer), (error: unknown) => this.#fail(call, callback, error, verb))
+  }
+
+  /** @throws UNAUTHENTICATED · FORBIDDEN */
+  #callerOf(call: Call<unknown>): Caller {
+    const tokens = call.metadata.get(TOKEN_HEADER)
+    return this.#guard.callerOf(tokens.length === 0 ? undefined : tokens.join(', '), this.#guard.demandsCertificate ? clientGrants(call) : [])
   }
 
   #fail({ request }: Call<AboutActor>, callback: Callback, thrown: unknown, verb: ReminderVerb | undefined): void {
@@ -144,22 +163,24 @@ class GrpcGateway implements Gateway {
   }
 
   #reminders<Request extends AboutActor>(verb: ReminderVerb, run: (request: Request, work: ReminderWork) => Promise<object>) {
-    return (call: Call<Request>, callback: Callback): void => this.#answer(call, callback, async () => {
+    return (call: Call<Request>, callback: Callback): void => this.#answer(call, callback, async caller => {
       refuseKey(call.metadata.get('idempotency-key')[0])
-      const work = { dispatcher: this.#dispatcher!, nowMs: this.#clock.wallMs(), timeoutMs: this.#timeLeft(call), signal: signalOf(call) }
+      const work = { dispatcher: this.#dispatcher!, nowMs: this.#clock.wallMs(), timeoutMs: this.#timeLeft(call), signal: signalOf(call), caller }
       return { message: await run(call.request, work) }
     }, verb)
   }
 
-  async #invoke(call: Call<InvokeActorRequest>): Promise<Answer> {
+  async #invoke(call: Call<InvokeActorRequest>, caller: Caller): Promise<Answer> {
     const { actorType, actorId, method, data, metadata } = call.request
+    const refusal = this.#dispatcher!.refusal?.(data.length)
+    if (refusal !== undefined) throw refusal
     checkType(actorType)
     checkId(actorId)
     const name = cleanMethod(method)
     const codec = saysCodec(metadata['content-type'] ?? metadata['Content-Type'])
     const reply = await this.#dispatcher!.call({
       type: actorType, id: actorId, method: name, args: argumentsOf(data, codec), timeoutMs: this.#timeLeft(call), signal: signalOf(call),
-      idempotencyKey: keyOf(call),
+      idempotencyKey: keyOf(call), caller, bytes: data.length,
     })
     return this.#reply(reply, codec)
   }

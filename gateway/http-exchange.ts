@@ -5,6 +5,7 @@
  * refused body cannot hurt: the connection then ends after the client had time to read why.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Caller } from '../actors/authorize.ts'
 import type { Clock } from '../core/clock.ts'
 import { encode } from '../core/codec.ts'
 import { TroupeError } from '../core/errors.ts'
@@ -30,6 +31,8 @@ export interface ExchangeOwner {
 
 /** How long a client that still sends a refused body may take to read the refusal. */
 const LINGER_MS = 1000
+/** Reading so much costs less than a new connection. */
+const MOST_DROPPED_BYTES = 64 * 1024
 
 export class HttpExchange {
   readonly request: IncomingMessage
@@ -38,6 +41,8 @@ export class HttpExchange {
   readonly #abort = new AbortController()
   /** Set when the request's body has been taken, or needs no taking. */
   bodyTaken: boolean
+  /** Who asks; set by the gateway before the handler sees it. */
+  caller: Caller = { kind: 'outside', via: 'http' }
   /** The client waits for `100 Continue` before it sends the body. */
   readonly #expectsContinue: boolean
   #closed = false
@@ -112,6 +117,15 @@ export class HttpExchange {
     if (told.retryAfterMs !== undefined) headers.push('retry-after', String(Math.ceil(told.retryAfterMs / 1000)))
     const codec = this.wantsCodec
     this.send(overrides.status ?? status, codec ? CODEC_TYPE : JSON_TYPE, errorBytes(told, codec), headers)
+  }
+
+  /** Replies with an error instead of reading the body: a small one is dropped as it comes, so that the connection can go on. */
+  refuse(error: TroupeError): void {
+    if (!this.bodyTaken && !this.#expectsContinue && Number(this.request.headers['content-length'] ?? Infinity) <= MOST_DROPPED_BYTES) {
+      this.bodyTaken = true
+      this.request.resume()
+    }
+    this.fail(error)
   }
 
   send(status: number, type: string | undefined, body: string | Uint8Array | undefined, headers: string[] = []): void {

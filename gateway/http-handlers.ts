@@ -46,21 +46,23 @@ const withoutKey = ([verbs, path, handler]: Route): Route => [verbs, path, (exch
 }]
 
 function invoke(context: HandlerContext, exchange: HttpExchange, params: RouteParams): void {
+  const { headers } = exchange.request
+  const refusal = context.dispatcher.refusal?.(Number(headers['content-length'] ?? 0))
+  if (refusal !== undefined) return exchange.refuse(refusal)
   checkNames(params)
   const method = cleanMethod(params.method!)
-  const { headers } = exchange.request
   const timeoutMs = callTimeout(headers['troupe-timeout'])
   const idempotencyKey = readKey(headers['idempotency-key'])
   takeBody(context, exchange, body => {
     const args = argumentsOf(body, saysCodec(headers['content-type']))
-    context.dispatcher.call({ type: params.type!, id: params.id!, method, args, timeoutMs, signal: exchange.signal, idempotencyKey })
+    context.dispatcher.call({ type: params.type!, id: params.id!, method, args, timeoutMs, signal: exchange.signal, idempotencyKey, caller: exchange.caller, bytes: body?.length ?? 0 })
       .then(reply => exchange.sendReply(reply), error => exchange.fail(error))
   })
 }
 
 function readState(context: HandlerContext, exchange: HttpExchange, params: RouteParams): void {
   checkNames(params)
-  context.dispatcher.readState(params.type!, params.id!, params.key!)
+  context.dispatcher.readState(params.type!, params.id!, params.key!, exchange.caller)
     .then(reply => exchange.sendReply(reply), error => exchange.fail(error))
 }
 

@@ -30,13 +30,13 @@ export const managementRoutes = (context: ManagementContext): Route[] => [
   [['GET'], `${ACTOR}/sends`, (exchange, params) => operate(context, exchange, params, 'sends.list', [sendOptions(exchange)])],
   [['POST'], `${ACTOR}/sends/:number/retry`, (exchange, params) => operate(context, exchange, params, 'sends.retry', [sendNumber(params)])],
   [['DELETE'], `${ACTOR}/sends/:number`, (exchange, params) => operate(context, exchange, params, 'sends.delete', [sendNumber(params)])],
-  [['GET'], '/troupe/v1/reminders/:type', (exchange, params) => page(exchange, params, type => context.dispatcher.listReminders(type, readPage(exchange.request.url!)))],
+  [['GET'], '/troupe/v1/reminders/:type', (exchange, params) => page(exchange, params, type => context.dispatcher.listReminders(type, readPage(exchange.request.url!), exchange.caller))],
   [['DELETE'], '/troupe/v1/reminders/:type', (exchange, params) => page(exchange, params, type => {
-    const work = { timeoutMs: callTimeout(exchange.request.headers['troupe-timeout']), signal: exchange.signal }
+    const work = { timeoutMs: callTimeout(exchange.request.headers['troupe-timeout']), signal: exchange.signal, caller: exchange.caller }
     // Not of dead letters alone: what is deleted is all of a name.
     return deletePage(context.dispatcher, type, readPage(exchange.request.url!, ['cursor', 'limit']), work)
   })],
-  [['GET'], '/troupe/v1/sends/:type', (exchange, params) => page(exchange, params, type => context.dispatcher.listSends(type, readPage(exchange.request.url!)))],
+  [['GET'], '/troupe/v1/sends/:type', (exchange, params) => page(exchange, params, type => context.dispatcher.listSends(type, readPage(exchange.request.url!), exchange.caller))],
 ]
 
 /** Any operation by its name; the body is its argument list. For clients, whose values JSON would change. */
@@ -58,7 +58,7 @@ function manage(context: ManagementContext, exchange: HttpExchange, params: Rout
 function operate({ dispatcher }: ManagementContext, exchange: HttpExchange, params: RouteParams, operation: ManagementOperation, args: readonly unknown[]): void {
   checkNames(params)
   const timeoutMs = callTimeout(exchange.request.headers['troupe-timeout'])
-  dispatcher.manage({ type: params.type!, id: params.id!, operation, args, timeoutMs, signal: exchange.signal })
+  dispatcher.manage({ type: params.type!, id: params.id!, operation, args, timeoutMs, signal: exchange.signal, caller: exchange.caller })
     .then(reply => exchange.sendReply(reply), error => exchange.fail(error))
 }
 

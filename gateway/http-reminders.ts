@@ -46,7 +46,7 @@ const route = (verb: ReminderVerb, handler: (exchange: HttpExchange, params: Rou
 function readTarget(exchange: HttpExchange, params: RouteParams): { actor: ActorKey; work: WorkOptions } {
   checkNames(params)
   const timeoutMs = callTimeout(exchange.request.headers['troupe-timeout'])
-  return { actor: { type: params.type!, id: params.id! }, work: { timeoutMs, signal: exchange.signal } }
+  return { actor: { type: params.type!, id: params.id! }, work: { timeoutMs, signal: exchange.signal, caller: exchange.caller } }
 }
 
 async function set(context: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {

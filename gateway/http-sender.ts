@@ -10,6 +10,7 @@ import * as https from 'node:https'
 import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { CallGuard } from './client-guard.ts'
+import { SecureAgents, type ClientTls } from './client-security.ts'
 
 export interface Outgoing {
   readonly verb: 'GET' | 'POST' | 'DELETE'
@@ -21,6 +22,7 @@ export interface Outgoing {
 export interface SenderOptions {
   readonly connections: number
   readonly connectTimeoutMs: number
+  readonly tls: ClientTls | undefined
   readonly clock: Clock
 }
 
@@ -42,7 +44,7 @@ export class HttpSender {
   readonly #options: SenderOptions
   readonly #targets: readonly Target[]
   readonly #plain: http.Agent
-  readonly #secure: https.Agent
+  readonly #secure: SecureAgents
   #turn = 0
 
   /** @throws BAD_OPTION */
@@ -52,7 +54,7 @@ export class HttpSender {
     this.#targets = urls.map(targetOf)
     const agent = { keepAlive: true, maxSockets: options.connections, noDelay: true }
     this.#plain = new http.Agent(agent)
-    this.#secure = new https.Agent(agent)
+    this.#secure = new SecureAgents(agent, options.tls, options.clock)
   }
 
   /**
@@ -90,7 +92,7 @@ export class HttpSender {
       let connected = false
       const options = {
         method: outgoing.verb, hostname: target.hostname, port: target.port, path: target.prefix + outgoing.path,
-        headers: outgoing.headers, agent: target.secure ? this.#secure : this.#plain,
+        headers: outgoing.headers, agent: target.secure ? this.#secure.current() : this.#plain,
       }
       const request = (target.secure ? https : http).request(options)
       request.on('socket', socket => {

@@ -5,15 +5,22 @@
  * http-exchange.ts. It promises a JSON error with the right status for everything that can be sent to it, an end to
  * everything within `stop`'s time, and that a client that is gone leaves no call behind.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
 import { createRequire } from 'node:module'
 import type { AddressInfo, Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { Caller } from '../actors/authorize.ts'
 import { SystemClock, type Clock } from '../core/clock.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
 import { TroupeError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
+import type { Grant } from '../core/tls-grants.ts'
+import type { TlsIdentity } from '../core/tls-identity.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { Gateway } from '../runtime/gateway.ts'
+import { TOKEN_HEADER } from './api-token.ts'
+import { DoorGuard, type DoorOptions } from './door-guard.ts'
 import { checkOptions } from './gateway-options.ts'
 import { httpRoutes } from './http-handlers.ts'
 import { HttpExchange, type ExchangeOwner } from './http-exchange.ts'
@@ -22,10 +29,10 @@ import { answerBrokenRequest } from './http-broken.ts'
 import { listenProblem } from './listen-problem.ts'
 import { BodyBudget } from './request-body.ts'
 
-export interface HttpGatewayOptions {
+export interface HttpGatewayOptions extends DoorOptions {
   /** 0: chosen by the system. */
   port: number
-  /** Address to bind; `127.0.0.1` by default. There is no authentication: bind others only in a network you trust. */
+  /** Address to bind; `127.0.0.1` by default. Others need `apiToken`, `tls` that demands certificates, or `insecure`. */
   host?: string
   /** Largest request body; 4 MiB by default. */
   maxBodyBytes?: number
@@ -48,7 +55,7 @@ export interface HttpGatewayOptions {
 export function httpGateway(options: HttpGatewayOptions): Gateway {
   checkOptions('httpGateway', options, {
     port: 'port', host: 'text', maxBodyBytes: 'count', maxBodyBytesInFlight: 'count', maxConnections: 'count', maxInFlight: 'count',
-    requestTimeout: 'duration', stallTimeout: 'duration', appId: 'text', clock: 'clock',
+    requestTimeout: 'duration', stallTimeout: 'duration', appId: 'text', clock: 'clock', apiToken: 'tokens', tls: 'tls', insecure: 'flag',
   }, ['port'])
   return new HttpGateway(options)
 }
@@ -69,7 +76,11 @@ class HttpGateway implements Gateway, ExchangeOwner {
   draining = false
   readonly #options: HttpGatewayOptions
   readonly #maxInFlight: number
-  readonly #server: Server
+  readonly #guard: DoorGuard
+  /** Of connections with a certificate. */
+  readonly #grants = new WeakMap<Socket, readonly Grant[]>()
+  #server!: Server | SecureServer
+  #unwatch: (() => void) | undefined
   readonly #inFlight = new Set<HttpExchange>()
   #routes: HttpRoutes | undefined
   #whenIdle: (() => void) | undefined
@@ -79,16 +90,25 @@ class HttpGateway implements Gateway, ExchangeOwner {
     this.clock = options.clock ?? new SystemClock()
     this.stallTimeoutMs = durationMs(options.stallTimeout ?? '5m', 'stallTimeout')
     this.#maxInFlight = options.maxInFlight ?? 10_000
-    const requestTimeout = durationMs(options.requestTimeout ?? '60s', 'requestTimeout')
-    this.#server = createServer({
+    this.#guard = new DoorGuard('http', options)
+  }
+
+  /** Not yet listening. */
+  #open(identity: TlsIdentity | undefined): Server | SecureServer {
+    const requestTimeout = durationMs(this.#options.requestTimeout ?? '60s', 'requestTimeout')
+    const options: ServerOptions = {
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,
       requestTimeout,
       headersTimeout: Math.min(requestTimeout, 10_000),
       connectionsCheckingInterval: Math.min(CHECK_MS, requestTimeout),
       noDelay: true,
-    })
-    this.#server.maxConnections = options.maxConnections ?? 10_000
+    }
+    if (identity === undefined) return createServer(options)
+    const demands = this.#guard.demandsCertificate
+    const server = createSecureServer({ ...options, ...identity.current().options, requestCert: demands, rejectUnauthorized: demands })
+    this.#unwatch = identity.onChange(changed => server.setSecureContext(changed.options))
+    return server
   }
 
   async start(dispatcher: Dispatcher, log: Logger): Promise<{ address: string }> {
@@ -96,8 +116,12 @@ class HttpGateway implements Gateway, ExchangeOwner {
     this.log = log
     const bodyBudget = new BodyBudget(maxBodyBytesInFlight)
     this.#routes = httpRoutes({ dispatcher, clock: this.clock, maxBodyBytes, bodyBudget, appId, version: packageVersion() })
+    const identity = await this.#guard.open('the HTTP door', host, this.clock, log)
+    const answer: RequestListener = (request, response) => this.#answer(request, response)
+    this.#server = this.#open(identity)
+    this.#server.maxConnections = this.#options.maxConnections ?? 10_000
     this.#server
-      .on('request', (request, response) => this.#answer(request, response))
+      .on('request', answer)
       .on('checkContinue', (request, response) => this.#answer(request, response, true))
       .on('clientError', (error, socket) => answerBrokenRequest(error, socket as Socket, this.#inFlight))
     await new Promise<void>((resolve, reject) => {
@@ -106,7 +130,7 @@ class HttpGateway implements Gateway, ExchangeOwner {
     })
     this.#server.on('error', error => log.error({ err: error }, 'the HTTP server reports an error'))
     const bound = this.#server.address() as AddressInfo
-    return { address: `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}` }
+    return { address: `${identity === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound.port}` }
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
@@ -116,12 +140,25 @@ class HttpGateway implements Gateway, ExchangeOwner {
       if (this.#inFlight.size > this.#maxInFlight) {
         throw new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} requests already`, { retryAfterMs: OVERLOAD_RETRY_MS })
       }
+      exchange.caller = this.#callerOf(request)
       const match = this.#routes!.match(request.method!, request.url!)
       if ('error' in match) exchange.fail(match.error, match.allow === undefined ? {} : { headers: ['allow', match.allow] })
       else match.handler(exchange, match.params)
     } catch (error) {
       exchange.fail(error)
     }
+  }
+
+  /** @throws UNAUTHENTICATED · FORBIDDEN */
+  #callerOf(request: IncomingMessage): Caller {
+    const { socket, method, url, headers } = request
+    let grants: readonly Grant[] = []
+    if (this.#guard.demandsCertificate && socket instanceof TLSSocket) {
+      grants = this.#grants.get(socket) ?? this.#guard.grantsIn(socket.getPeerCertificate().raw)
+      this.#grants.set(socket, grants)
+    }
+    const token = headers[TOKEN_HEADER]
+    return this.#guard.callerOf(token === undefined ? undefined : String(token), grants, method === 'GET' && isHealthPath(url!))
   }
 
   ended(exchange: HttpExchange): void {
@@ -135,7 +172,8 @@ class HttpGateway implements Gateway, ExchangeOwner {
 
   async stop(timeoutMs: number): Promise<void> {
     this.draining = true
-    if (!this.#server.listening) return
+    this.#unwatch?.()
+    if (this.#server?.listening !== true) return
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
     if (this.#inFlight.size > 0) {
       await new Promise<void>(resolve => {
@@ -150,5 +188,8 @@ class HttpGateway implements Gateway, ExchangeOwner {
     await closed
   }
 }
+
+/** Exactly these, as they stand in the request line: nothing is cleaned or decoded before it is compared, so nothing can be made to look like them. */
+const isHealthPath = (url: string): boolean => /^\/v1\.0\/healthz(?:\/outbound)?(?:\?|$)/.test(url)
 
 const packageVersion = (): string => (createRequire(import.meta.url)('troupe/package.json') as { version: string }).version

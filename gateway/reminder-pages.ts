@@ -5,12 +5,15 @@
  * old, so a reminder set meanwhile stays, and one that is gone already is not counted.
  */
 import type { ReminderInfo } from '../actors/actor-reminders.ts'
+import type { Caller } from '../actors/authorize.ts'
 import type { ActorKey } from '../core/ids.ts'
 import type { Dispatcher, PageRequest } from '../runtime/dispatch/dispatcher.ts'
 
 export interface WorkOptions {
   readonly signal?: AbortSignal | undefined
   readonly timeoutMs?: number | undefined
+  /** Who asked for it. */
+  readonly caller?: Caller | undefined
 }
 
 export interface Deleted {
@@ -47,7 +50,7 @@ export async function* allReminders(
 
 /** Deletes the reminders of one page of a type, dead letters of the same names included. A failure may leave some of them deleted: the same page again does the rest. */
 export async function deletePage(dispatcher: Dispatcher, type: string, page: PageRequest, work: WorkOptions): Promise<Deleted> {
-  const { reminders, cursor } = await dispatcher.listReminders(type, page)
+  const { reminders, cursor } = await dispatcher.listReminders(type, page, work.caller)
   return { deleted: await deleteEach(dispatcher, reminders.map(({ id, name }) => ({ type, id, name })), work), cursor }
 }
 

@@ -7,7 +7,8 @@
  */
 import { X509Certificate } from 'node:crypto'
 import { credentials, ServerCredentials, type ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js'
-import { readGrants, type Grant } from '../core/tls-grants.ts'
+import { TroupeError } from '../core/errors.ts'
+import { hostProblem, readGrants, roleProblem, type Grant, type Role } from '../core/tls-grants.ts'
 import type { TlsIdentity } from '../core/tls-identity.ts'
 
 /** What a process shows to others, and in which cluster the certificates of others must name them. */
@@ -55,7 +56,7 @@ export function channelCredentials(identity: TlsIdentity | undefined, onPeer: (g
   return credentials.createFromSecureContext(identity.current().context, {
     checkServerIdentity: (_host, certificate) => {
       const problem = onPeer(grantsIn(certificate.raw))
-      return problem === undefined ? undefined : new Error(problem)
+      return problem === undefined ? undefined : new Error(`${WRONG_ROLE}${problem}`)
     },
   })
 }
@@ -77,6 +78,30 @@ export function clientGrants(call: ServerCall): readonly Grant[] {
 /** From the bytes: what tls prints of a certificate is for people. */
 const grantsIn = (der: Buffer): readonly Grant[] => readGrants(new X509Certificate(der).subjectAltName)
 
-/** What a failed handshake looks like from here: the other end shows what we do not trust, or does not trust what we show. */
-export const isTlsFailure = (text: string): boolean =>
-  /certificate|self-signed|alert|SSL routines|ERR_SSL|ERR_TLS|wrong version number|handshake|before secure TLS connection/i.test(text)
+/**
+ * Whether this process' own certificate lets it do what it is about to: better said here, than as a refusal by others.
+ * @throws BAD_OPTION
+ */
+export function checkOwnRole({ identity, namespace }: ClusterTls, role: Role, name?: string): void {
+  const problem = roleProblem(identity.current().grants, namespace, role, name)
+  if (problem !== undefined) throw new TroupeError('BAD_OPTION', `--tls-cert: this process wants to be a ${role} of ${namespace}, but ${problem}`)
+}
+
+/** The same for a host; `leads`: it carries a placement candidate. @throws BAD_OPTION */
+export function checkOwnGrants(tls: ClusterTls, hostId: string, types: readonly string[], leads: boolean): void {
+  const problem = hostProblem(tls.identity.current().grants, tls.namespace, hostId, types)
+  if (problem !== undefined) throw new TroupeError('BAD_OPTION', `--tls-cert: host ${hostId}: ${problem}`)
+  if (leads) checkOwnRole(tls, 'placement')
+}
+
+/** What failed handshakes look like from here: the other end shows what we do not trust, or does not trust what we show. */
+const TLS_FAILURE = /certificate|self-signed|ssl alert|SSL routines|ERR_SSL|ERR_TLS|before secure TLS connection/i
+
+const WRONG_ROLE = 'the other end may not be what it is: '
+
+/** What grpc-js says of a connection, without its labels; an error with a code when certificates are the reason. */
+export function connectionProblem(text: string): { readonly text: string; readonly error?: TroupeError } {
+  const bare = text.replace(/\s*Resolution note:\s*$/, '').replace(/^No connection established\. Last error: (?:Error: )?/, '').trim()
+  if (bare.startsWith(WRONG_ROLE)) return { text: bare, error: new TroupeError('FORBIDDEN', `FORBIDDEN: ${bare}`) }
+  return TLS_FAILURE.test(bare) ? { text: bare, error: new TroupeError('UNAUTHENTICATED', `UNAUTHENTICATED: the certificates of both ends do not fit: ${bare}`) } : { text: bare }
+}

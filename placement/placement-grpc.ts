@@ -10,12 +10,13 @@ import { messageOf, TroupeError } from '../core/errors.ts'
 import { checkExposure } from '../core/exposure.ts'
 import { hostProblem, roleProblem } from '../core/tls-grants.ts'
 import { joinAddress } from './addresses.ts'
-import { channelCredentials, clientGrants, isTlsFailure, serverCredentials, tlsChannelOptions, type ClusterTls } from './grpc-tls.ts'
+import { channelCredentials, clientGrants, connectionProblem, serverCredentials, tlsChannelOptions, type ClusterTls } from './grpc-tls.ts'
 import type { HostSession } from './host-sessions.ts'
 import { refusal } from './join-check.ts'
 import type { HostMessage, PlacementMessage } from './messages.ts'
 import type { Dial, LinkListener, PlacementEndpoint, PlacementLink } from './placement-link.ts'
 import { loadPlacementProto } from './proto.ts'
+import { statusReply } from './status-reply.ts'
 
 /** A table of 10,000 types of which no two are alike stays below this. */
 const MAX_TABLE_BYTES = 256 * 1024 * 1024
@@ -47,7 +48,7 @@ export async function servePlacement(
     Connect: (call: ServerDuplexStream<HostMessage, PlacementMessage>) => serveHost(call, endpoint, tls),
     Status: (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
       const problem = tls && anyRoleProblem(call, tls)
-      if (problem === undefined) reply(null, endpoint.status())
+      if (problem === undefined) reply(null, statusReply(endpoint.status()))
       else reply({ code: grpcStatus.PERMISSION_DENIED, details: `FORBIDDEN: ${problem}` })
     },
   })
@@ -130,14 +131,9 @@ export const grpcDial = (tls?: ClusterTls): Dial => {
   }
 }
 
-/** grpc-js ends what it says with a label for notes of the resolver, also when there are none. */
-const withoutEmptyNote = (text: string): string => text.replace(/\s*Resolution note:\s*$/, '')
-
 function reasonOf(error: Error & { code?: number; details?: string }): Error {
-  const text = error.code === grpcStatus.UNAVAILABLE ? withoutEmptyNote(error.details ?? error.message) : messageOf(error)
-  return isTlsFailure(text)
-    ? new TroupeError('UNAUTHENTICATED', `UNAUTHENTICATED: the certificates of this host and of the placement service do not fit: ${text}`)
-    : new Error(text)
+  const { text, error: typed } = connectionProblem(error.code === grpcStatus.UNAVAILABLE ? error.details ?? error.message : messageOf(error))
+  return typed ?? new Error(text)
 }
 
 function hostLink(client: Client, stream: ClientDuplexStream<HostMessage, PlacementMessage>, listener: LinkListener): PlacementLink {

@@ -8,7 +8,7 @@ import {
 } from '@grpc/grpc-js'
 import { TroupeError } from '../../core/errors.ts'
 import { roleProblem, type Grant } from '../../core/tls-grants.ts'
-import { channelCredentials, clientGrants, isTlsFailure, tlsChannelOptions, type ClusterTls } from '../../placement/grpc-tls.ts'
+import { channelCredentials, clientGrants, connectionProblem, tlsChannelOptions, type ClusterTls } from '../../placement/grpc-tls.ts'
 import { ConnectionRefused, type Wire, type WireEvents } from './wire.ts'
 
 /** The one method of the peer service; both sides send opaque bytes. */
@@ -116,8 +116,8 @@ class ClientWire extends GrpcWire {
 function reasonOf(status: StatusObject): Error {
   if (status.code === codes.OK) return lost('the peer ended the stream')
   if (status.details.includes('ECONNREFUSED')) return new ConnectionRefused('connection refused')
-  if (isTlsFailure(status.details)) return new TroupeError('UNAUTHENTICATED', `UNAUTHENTICATED: the certificates do not fit: ${status.details}`)
-  return lost(`${codes[status.code] ?? status.code}: ${status.details}`)
+  const { text, error } = connectionProblem(status.details)
+  return error ?? lost(`${codes[status.code] ?? status.code}: ${text}`)
 }
 
 /** A wire whose connection could not even be tried. */
