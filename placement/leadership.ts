@@ -46,7 +46,7 @@ const MAX_DEPOSED = 32
 
 export class Leadership {
   readonly #parts: LeadershipParts
-  readonly #nonce: string
+  #nonce: string
   /** The term that is held now. */
   #term: number | undefined
   #validUntilMs = 0
@@ -251,8 +251,12 @@ export class Leadership {
     const { clock } = this.#parts
     const leftMs = this.#validUntilMs - clock.monotonicMs()
     this.#expiry?.cancel()
-    if (leftMs <= 0) this.lost('the leader row could not be renewed in time')
-    else this.#expiry = clock.after(leftMs, () => this.#expire())
+    if (leftMs <= 0) {
+      // The row may be renewed all the same, by a request on its way. A table of this term may be, too, and nobody must lead on from
+      // what is stored before it: so this term is over, and this process comes back as somebody else, with another.
+      this.#nonce = this.#parts.random.nonce()
+      this.lost('the leader row could not be renewed in time')
+    } else this.#expiry = clock.after(leftMs, () => this.#expire())
   }
 
   // ---- who is gone ----------------------------------------------------------------------------------------------------
