@@ -79,7 +79,7 @@ test('a process frozen inside a write: commits are unknown in time, loads go on,
   expect(await store.commit([write(1, 1)])).toEqual(['unknown'])
   expect(performance.now() - began).toBeLessThan(2_000)
   // The overdue write still waits: no further one is sent, and each says so at once.
-  expect(await store.commit([write(1, 0, 'b')])).toEqual(['unknown'])
+  expect(await store.commit([write(1, 0, 'b')])).toEqual(['unavailable'])
   await expect(store.claim([claim(2)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', message: expect.stringMatching(/frozen/) })
   expect(await store.load([write(1, 0)])).toMatchObject([{ version: 1 }])
   await endProcess(child)

@@ -194,7 +194,7 @@ describe('a commit that is broken off', () => {
     const store = await place.store()
     await store.claim([claim(1)])
     const writes = Array.from({ length: 9 }, (_, index) => write(1, 0, index === 5 ? 'no\0text' : `a${index}`))
-    expect(await store.commit(writes)).toEqual(writes.map((_, index) => index === 5 ? 'unknown' : 'ok'))
+    expect(await store.commit(writes)).toEqual(writes.map((_, index) => index === 5 ? 'unavailable' : 'ok'))
     await expect(store.load([writes[5]!])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: false })
     expect(await store.load(writes.slice(6))).toMatchObject([{ version: 1 }, { version: 1 }, { version: 1 }])
     const reads = await Promise.allSettled(store.loadEntries(writes.map(actor => ({ actor, names: ['x'] }))))
@@ -202,15 +202,16 @@ describe('a commit that is broken off', () => {
       writes.map((_, index) => index === 5 ? { code: 'STORE_UNAVAILABLE', retryable: false } : [undefined]))
   })
 
-  test('a lock that somebody keeps: unknown in time, and after it all goes on', async () => {
+  test('a lock that somebody keeps: given up in time, nothing is written, and after it all goes on', async () => {
     const store = await place.store(undefined, 400)
     await store.claim([claim(1)])
     await store.commit([write(1, 0)])
     const release = await place.holdHead()
     const began = performance.now()
-    expect(await store.commit([write(1, 1)])).toEqual(['unknown'])
+    expect(await store.commit([write(1, 1)])).toEqual(['unavailable'])
     expect(performance.now() - began).toBeLessThan(2_000)
     await release()
+    expect(await store.load([write(1, 0)])).toMatchObject([{ version: 1 }])
     expect(await store.commit([write(1, 1)])).toEqual(['ok'])
   })
 })
