@@ -43,6 +43,7 @@ export class ChaosCluster {
   readonly store: ChaosStore
   /** What processes said that must not be: crashes without being asked for. */
   readonly surprises: string[] = []
+  readonly #lives: TroupeProcess[] = []
   readonly #places = new Map<string, HostPlace>()
   readonly #folder = mkdtempSync(join(tmpdir(), 'troupe-chaos-'))
   readonly #storeUrl: string
@@ -110,6 +111,7 @@ export class ChaosCluster {
       'host', app, '--host-id', host.name, '--store', this.#storeUrl, '--grpc-port', 'off', '--drain-timeout', '2s', ...flags, ...this.#flags,
       ...(this.#placementAddresses.length === 0 ? [] : ['--placement', this.#placementAddresses.join(',')]),
     ], { cwd: this.#folder, under })
+    this.#lives.push(started)
     await this.network.up(host.name, started.child.pid!)
     void started.exited.then(async exit => {
       if (host.process !== started) return
@@ -175,6 +177,7 @@ export class ChaosCluster {
       'placement', '--listen', clientsHost, '--port', String(port), '--store', this.#storeUrl, ...this.#flags,
     ], { cwd: this.#folder })
     this.placements.push(started)
+    this.#lives.push(started)
     const { address } = await started.ready()
     this.#placementAddresses = [...new Set([...this.#placementAddresses, String(address)])]
     return started
@@ -208,6 +211,11 @@ export class ChaosCluster {
     const led = this.hosts.filter(({ process }) => process?.running === true).map(host => ({ host, at: lastTerm(host.process!) }))
     const newest = led.filter(({ at }) => at > 0).sort((a, b) => b.at - a.at)[0]
     return newest?.host
+  }
+
+  /** What all processes said, those that are gone included. */
+  logs(): string {
+    return this.#lives.map(({ name, child, stdout, stderr }) => `==== ${name}, process ${child.pid}\n${stdout}${stderr}`).join('\n')
   }
 
   async close(): Promise<void> {

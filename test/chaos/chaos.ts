@@ -66,7 +66,7 @@ if (values.check !== undefined) conclude(judge(readRecording(values.check)))
 
 if (values.figures) {
   const trials = Math.round(number('trials', values.trials, 1, 1_000))
-  const reached = await runFigures({ trials, hosts, stores: store === undefined ? undefined : [store], only: several('only', values.only, figureNames), network, say: console.log })
+  const reached = await runFigures({ trials, hosts, placements, stores: store === undefined ? undefined : [store], only: several('only', values.only, figureNames), network, say: console.log })
   process.exit(reached ? 0 : 1)
 }
 

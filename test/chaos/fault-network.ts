@@ -34,6 +34,8 @@ export interface FaultNetwork {
   storeUp(): Promise<void>
   /** What the store and a host send each other takes so much longer. 0: no longer. */
   slowStore(name: string, delayMs: number): void
+  /** Every connection between a host and the store is reset: what was under way has no known outcome. */
+  resetStore(name: string): void
   /** Nothing goes from one to the other. */
   cut(from: string, to: string): void
   heal(from: string, to: string): void

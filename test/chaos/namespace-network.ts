@@ -40,7 +40,7 @@ export class NamespaceNetwork implements FaultNetwork {
   private constructor(net: string) {
     this.#net = net
     this.#mark = `tch${process.pid.toString(36)}`
-    this.#bridge = `${this.#mark}br`
+    this.#bridge = `${this.#mark}.br`
     this.clientsHost = `${net}.1`
     process.once('exit', this.#onExit)
     ip('link', 'add', this.#bridge, 'type', 'bridge')
@@ -50,8 +50,8 @@ export class NamespaceNetwork implements FaultNetwork {
 
   async place(name: string): Promise<HostPlace> {
     const number = this.#hosts.size
-    const namespace = `${this.#mark}-${number}`
-    const [outside, inside] = [`${this.#mark}o${number}`, `${this.#mark}i${number}`]
+    const namespace = `${this.#mark}.${number}`
+    const [outside, inside] = [`${this.#mark}.o${number}`, `${this.#mark}.i${number}`]
     const address = `${this.#net}.${FIRST_HOST + number}`
     ip('netns', 'add', namespace)
     this.#hosts.set(name, { namespace, device: outside, address })
@@ -90,6 +90,10 @@ export class NamespaceNetwork implements FaultNetwork {
   slowStore(name: string, delayMs: number): void {
     this.#rules.set(name, STORE, { delayMs })
     this.#rules.set(STORE, name, { delayMs })
+  }
+
+  resetStore(name: string): void {
+    this.#store?.reset(name)
   }
 
   cut(from: string, to: string): void {
@@ -147,9 +151,9 @@ function quietly(...args: string[]): void {
   }
 }
 
-/** Namespaces and bridges whose process is gone: their names say whose they are. */
+/** Namespaces and devices whose process is gone: their names say whose they are. */
 function removeLeftOvers(): void {
-  const ownerOf = (name: string): number => Number.parseInt(/^tch([0-9a-z]+?)(?:-\d+|br)$/.exec(name)?.[1] ?? '', 36)
+  const ownerOf = (name: string): number => Number.parseInt(/^tch([0-9a-z]+)\.\w+$/.exec(name)?.[1] ?? '', 36)
   const gone = (name: string): boolean => {
     const pid = ownerOf(name)
     if (!(pid > 0)) return false
@@ -164,5 +168,5 @@ function removeLeftOvers(): void {
     const name = line.split(' ')[0] ?? ''
     if (gone(name)) quietly('netns', 'del', name)
   }
-  for (const [, name] of ip('-o', 'link', 'show', 'type', 'bridge').matchAll(/^\d+: ([^:@]+)/gm)) if (gone(name!)) quietly('link', 'del', name!)
+  for (const [, name] of ip('-o', 'link').matchAll(/^\d+: ([^:@]+)/gm)) if (gone(name!)) quietly('link', 'del', name!)
 }

@@ -103,6 +103,14 @@ const faults = {
     ground.cluster.network.slowStore(host.name, 0)
     return undefined
   },
+  /** Again and again, so that commits lose their answers. */
+  async 'store-resets'(ground, host, actors) {
+    for (let i = 0; i < 10; i++) {
+      ground.cluster.network.resetStore(host.name)
+      await pause(ground.random.float() * 200)
+    }
+    return await measured(ground, actors)
+  },
   async 'store-restart'(ground, _host, actors) {
     const { store, network } = ground.cluster
     const server = store.server!
@@ -151,6 +159,6 @@ export async function strike(ground: Ground, kind: FaultKind): Promise<FaultFact
   const atMs = load.nowMs
   const unavailableMs = await faults[kind](ground, host, actors)
   await cluster.settled()
-  const target = kind.startsWith('store') ? cluster.store.kind : kind === 'placement-restart' ? CLIENTS : host.name
+  const target = kind === 'store-restart' || kind === 'store-freeze' ? cluster.store.kind : kind === 'placement-restart' ? CLIENTS : host.name
   return { kind, target, atMs, ...(unavailableMs === undefined ? {} : { unavailableMs }) }
 }

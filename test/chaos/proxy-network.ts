@@ -63,6 +63,10 @@ export class ProxyNetwork implements FaultNetwork {
     this.#rules.set(STORE, name, { delayMs })
   }
 
+  resetStore(name: string): void {
+    this.#store?.reset(name)
+  }
+
   cut(from: string, to: string): void {
     this.#rules.set(from, to, { cut: true })
   }

@@ -1,4 +1,8 @@
-/** One chaos run: a cluster, its load, faults in turn for as long as asked; then everything heals, is audited, and judged from its file. */
+/**
+ * One chaos run: a cluster, its load, faults in turn for as long as asked; then everything heals, is audited, and judged from its
+ * file. What the processes said lies beside it, in `HISTORY.log`.
+ */
+import { writeFileSync } from 'node:fs'
 import { SeededRandom } from '../../core/random.ts'
 import { ChaosCluster } from './chaos-cluster.ts'
 import type { StoreKind } from './chaos-store.ts'
@@ -57,6 +61,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     await load.audit()
     for (const what of cluster.surprises) recording.write({ entry: 'breakdown', what })
   } finally {
+    writeFileSync(`${options.history}.log`, cluster.logs())
     await cluster.close()
     await recording.close()
   }

@@ -34,7 +34,7 @@ export function judge(entries: readonly Entry[]): Verdict {
     audits: new Map(audited.map(({ id, audit }) => [id, audit])),
     commits: commitsOf(operations),
     violations: audited.flatMap(({ audit }) => audit.violations.map(what => ({ checker: 'reminders-are-never-early', what }))),
-    registers: [], calm: false, tables: [], overfull: [],
+    registers: [], calm: false, bentClocks: false, tables: [], overfull: [],
     breakdowns: entries.filter(entry => entry.entry === 'breakdown').map(({ what }) => what),
   }
   const problems = Object.entries(checkers).flatMap(([checker, check]) => check(history).map(problem => ({ checker, problem })))

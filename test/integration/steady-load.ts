@@ -12,15 +12,20 @@ export class SteadyLoad {
   /** Which hosts answered, and how often. */
   readonly answeredBy = new Map<string, number>()
   calls = 0
+  /** Milliseconds of the answered calls since the last look. */
+  #latencies: number[] = []
   #running = true
   readonly #lanes: HttpLane[]
   readonly #work: Promise<void>[]
-  readonly #counters: number
+  readonly #ids: readonly string[]
+  readonly #pauseMs: number
   #watchers: { at: number; reached: () => void }[] = []
 
-  constructor(urls: readonly string[], options: { lanes?: number; counters?: number } = {}) {
-    const { lanes = 8, counters = 64 } = options
-    this.#counters = counters
+  /** `ids` in place of `counters` counters; `pauseMs` between two calls of a lane: none by default. */
+  constructor(urls: readonly string[], options: { lanes?: number; counters?: number; ids?: readonly string[]; pauseMs?: number } = {}) {
+    const { lanes = 8, counters = 64, pauseMs = 0 } = options
+    this.#ids = options.ids ?? Array.from({ length: counters }, (_, i) => `c${i}`)
+    this.#pauseMs = pauseMs
     for (const url of urls) this.hosts.add(url)
     this.#lanes = Array.from({ length: lanes }, (_, i) => new HttpLane(this.hosts, i))
     this.#work = this.#lanes.map((lane, i) => this.#run(lane, i))
@@ -29,10 +34,12 @@ export class SteadyLoad {
 
   async #run(lane: HttpLane, number: number): Promise<void> {
     for (let i = number; this.#running; i++) {
-      const id = `c${i % this.#counters}`
+      const id = this.#ids[i % this.#ids.length]!
       this.calls++
+      const startedMs = performance.now()
       try {
         const { host } = await lane.call('Counter', id, 'increment', [])
+        this.#latencies.push(performance.now() - startedMs)
         add(this.acknowledged, id)
         add(this.answeredBy, host)
       } catch (error) {
@@ -43,7 +50,15 @@ export class SteadyLoad {
         await new Promise(resolve => { setTimeout(resolve, 20) })
       }
       this.#tell()
+      if (this.#pauseMs > 0) await new Promise(resolve => { setTimeout(resolve, this.#pauseMs) })
     }
+  }
+
+  /** Milliseconds of the calls answered since this was asked last. */
+  latencies(): number[] {
+    const taken = this.#latencies
+    this.#latencies = []
+    return taken
   }
 
   #tell(): void {
@@ -75,8 +90,7 @@ export class SteadyLoad {
   async wrong(): Promise<string[]> {
     const wrong: string[] = []
     const lane = this.#lanes[0]!
-    for (let i = 0; i < this.#counters; i++) {
-      const id = `c${i}`
+    for (const id of this.#ids) {
       const value = Number((await lane.call('Counter', id, 'get', [])).value)
       const least = this.acknowledged.get(id) ?? 0
       const most = least + (this.unknown.get(id) ?? 0)

@@ -1,0 +1,34 @@
+/** From a fault of a host to the first success on its actors: kill -9, SIGSTOP, cut off from everybody. */
+import type { Figure, FigureOptions } from './figures.ts'
+import { measuring } from './measuring-cluster.ts'
+import { strike } from './nemesis.ts'
+import { medianAndWorst } from './text-table.ts'
+
+const targets = {
+  kill: { medianMs: 500, worstMs: 1_500, text: 'median ≤ 0.5 s, worst ≤ 1.5 s' },
+  freeze: { medianMs: 3_000, worstMs: 3_000, text: '≤ 3 s' },
+  cut: { medianMs: 3_000, worstMs: 3_000, text: '≤ 3 s' },
+}
+
+export async function figureOutages(kind: keyof typeof targets, options: FigureOptions): Promise<Figure[]> {
+  const figures: Figure[] = []
+  for (const store of options.stores ?? ['redis']) {
+    const times: number[] = []
+    let trials = 0
+    const verdict = await measuring(options, store, async ground => {
+      while (trials < options.trials) {
+        const { unavailableMs } = await strike(ground, kind)
+        trials++
+        if (unavailableMs !== undefined) times.push(unavailableMs)
+      }
+    })
+    const { median, worst } = medianAndWorst(times)
+    const { medianMs, worstMs, text } = targets[kind]
+    figures.push({
+      what: `${kind} of a host → first success on its actors, ${store}`, target: text,
+      reached: `median ${Math.round(median)} ms, worst ${Math.round(worst)} ms of ${times.length} trials${times.length < trials ? `, ${trials - times.length} without success` : ''}; lost ${verdict.lost}, twice ${verdict.duplicated}, stale ${verdict.stale}`,
+      ok: times.length === trials && median <= medianMs && worst <= worstMs && verdict.problems.length === 0,
+    })
+  }
+  return figures
+}

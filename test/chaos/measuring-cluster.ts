@@ -1,0 +1,47 @@
+/** A cluster with a recorded load for one figure; the history is judged at the end, and what it shows counts against the figure. */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SeededRandom } from '../../core/random.ts'
+import { rmSync, writeFileSync } from 'node:fs'
+import { ChaosCluster } from './chaos-cluster.ts'
+import type { StoreKind } from './chaos-store.ts'
+import type { FigureOptions } from './figures.ts'
+import { LedgerLoad } from './ledger-load.ts'
+import type { Ground } from './nemesis.ts'
+import { readRecording, Recording } from './recording.ts'
+import { judge, type Verdict } from './verdict.ts'
+
+export interface Measuring extends Ground {
+  readonly store: StoreKind
+}
+
+/** Light enough to leave the machine to what is measured. */
+const background = { ledgers: 60, lanes: 3, thinkMs: 100, openPerSecond: 15 }
+
+/** Runs `work` on a fresh cluster; the verdict on all calls made meanwhile. A file of what was wrong is kept, of what was not is removed. */
+export async function measuring(options: FigureOptions, store: StoreKind, work: (ground: Measuring) => Promise<void>): Promise<Verdict> {
+  const { hosts, placements, network, say } = options
+  const seed = Math.floor(Math.random() * 1_000_000)
+  const path = join(tmpdir(), `troupe-chaos-figure-${process.pid}-${seed}.jsonl`)
+  const cluster = await ChaosCluster.start({ store, hosts, placements, network })
+  const recording = new Recording(path, { store, hosts, network: cluster.network.kind, seed })
+  try {
+    const load = new LedgerLoad(cluster, recording, { random: new SeededRandom(seed), ...background })
+    load.start()
+    await work({ cluster, load, random: new SeededRandom(seed + 1), store })
+    await load.end(30_000)
+    await load.audit()
+    for (const what of cluster.surprises) recording.write({ entry: 'breakdown', what })
+  } finally {
+    writeFileSync(`${path}.log`, cluster.logs())
+    await cluster.close()
+    await recording.close()
+  }
+  const verdict = judge(readRecording(path))
+  if (verdict.problems.length === 0) for (const file of [path, `${path}.log`]) rmSync(file, { force: true })
+  else {
+    say(`  the history shows ${verdict.problems.length} problems: npm run chaos -- --check ${path}`)
+    for (const { checker, problem } of verdict.problems.slice(0, 5)) say(`    ${checker}: ${problem}`)
+  }
+  return verdict
+}
