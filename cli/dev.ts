@@ -36,9 +36,10 @@ async function dev(apps: string[], _flags: unknown, command: Command): Promise<v
   process.exitCode = await superviseDev({ apps, hostArguments: ['host', ...apps, ...asArguments(command), '--host-id', 'dev'] })
 }
 
-/** Every flag as it was resolved (flag, environment, default), spelled out for the child. */
+/** Every flag as it was resolved (flag, environment, default), spelled out for the child; tokens are inherited with the environment. */
 const asArguments = (command: Command): string[] =>
   command.options.flatMap(option => {
     const value: unknown = command.getOptionValue(option.attributeName())
-    return option.long === undefined || value === undefined ? [] : [option.long, String(value)]
+    if (option.long === undefined || value === undefined || value === false) return []
+    return value === true ? [option.long] : [option.long, String(value)]
   })

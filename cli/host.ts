@@ -12,15 +12,16 @@ import type { Gateway } from '../runtime/gateway.ts'
 import { createHost } from '../runtime/host.ts'
 import { loadApps } from './app-loader.ts'
 import {
-  clusterStoreFlag, flag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId, readListenAddress, readNumber, readPort, readPortOrOff,
-  shardBitsFlag, storeFlag, type LogFlags,
+  apiTokenFlag, clusterStoreFlag, doorOptions, doorsTlsFlag, flag, insecureFlag, logFlags, namespaceFlag, readAddresses, readDuration, readHostId,
+  readListenAddress, readNumber, readPort, readPortOrOff, shardBitsFlag, storeFlag, tlsFlags, tlsOf, type DoorFlags, type LogFlags,
 } from './flags.ts'
 import { serve } from './service-life.ts'
 
 /** Beyond the drain itself: finding new owners while placement may be away, last commits, closing doors. */
 const STOP_SLACK_MS = 30_000
 
-interface HostFlags extends LogFlags {
+interface HostFlags extends LogFlags, DoorFlags {
+  readonly namespace: string
   readonly placement?: string[]
   readonly placementPort: number
   readonly leaseTtl: number
@@ -34,7 +35,6 @@ interface HostFlags extends LogFlags {
   readonly clusterStore?: string
   readonly hostId?: string
   readonly weight: number
-  readonly namespace: string
   readonly shardBits: number
   readonly callTimeout: number
   readonly drainTimeout: number
@@ -52,10 +52,14 @@ export const servingFlags = (portFlag: string): Option[] => [
   shardBitsFlag(),
   flag('--call-timeout <duration>', 'how long a call may take when the caller says nothing').default(30_000, '30s').argParser(readDuration),
   flag('--drain-timeout <duration>', 'how long running turns may go on when the host stops').default(2_000, '2s').argParser(readDuration),
+  ...tlsFlags(),
+  doorsTlsFlag(),
+  insecureFlag(),
   ...logFlags(),
 ]
 
 const clusterFlags = (): Option[] => [
+  apiTokenFlag(),
   flag('--placement <addresses>', 'HOST:PORT[,HOST:PORT…] of placement services; without it hosts do that themselves').argParser(readAddresses),
   flag('--port <port>', 'port for other hosts; 0: chosen by the system').default(0).argParser(readPort),
   flag('--placement-port <port>', 'port of the placement candidate in this host; 0: chosen by the system').default(0).argParser(readPort),
@@ -92,6 +96,7 @@ async function host(apps: readonly string[], flags: HostFlags): Promise<void> {
     stopTimeoutMs: flags.drainTimeout + STOP_SLACK_MS,
     start: async () => {
       const actors = await loadApps(apps)
+      const tls = tlsOf(flags)
       const running = await createHost({
         actors,
         store: flags.store,
@@ -109,6 +114,8 @@ async function host(apps: readonly string[], flags: HostFlags): Promise<void> {
         callTimeout: flags.callTimeout,
         joinTimeout: flags.joinTimeout,
         drainTimeout: flags.drainTimeout,
+        ...(tls && { tls }),
+        insecure: flags.insecure === true,
         log,
       })
       log.info({ ...(flags.hostId === undefined ? { hostId: running.id } : {}), ...running.addresses }, 'ready')
@@ -119,7 +126,7 @@ async function host(apps: readonly string[], flags: HostFlags): Promise<void> {
 
 function gatewaysOf(flags: HostFlags): Gateway[] {
   const gateways: Gateway[] = []
-  if (flags.httpPort !== 'off') gateways.push(httpGateway({ host: flags.listen, port: flags.httpPort }))
-  if (flags.grpcPort !== 'off') gateways.push(grpcGateway({ host: flags.listen, port: flags.grpcPort }))
+  if (flags.httpPort !== 'off') gateways.push(httpGateway({ host: flags.listen, port: flags.httpPort, ...doorOptions(flags) }))
+  if (flags.grpcPort !== 'off') gateways.push(grpcGateway({ host: flags.listen, port: flags.grpcPort, ...doorOptions(flags) }))
   return gateways
 }

@@ -13,6 +13,8 @@ import { LeaseKeeper } from '../placement/lease-keeper.ts'
 import { LeaseThread } from '../placement/lease-thread.ts'
 import type { LeaseHolder } from '../placement/lease.ts'
 import type { Membership } from '../placement/membership.ts'
+import type { ClusterTls } from '../placement/grpc-tls.ts'
+import { grpcDial } from '../placement/placement-grpc.ts'
 import { PlacementClient } from '../placement/placement-client.ts'
 import type { Dial } from '../placement/placement-link.ts'
 import { StandaloneMembership } from '../placement/standalone.ts'
@@ -30,10 +32,12 @@ import { IdleCollector } from './activation/idle-collector.ts'
 import { TimerQueue } from './activation/timers.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { tickTimer } from './delivery/timer-tick.ts'
+import { Authorizer } from './dispatch/authorizer.ts'
 import type { CallClock } from './dispatch/call-clock.ts'
 import type { HostStatus } from './dispatch/dispatcher.ts'
 import { Incoming } from './dispatch/incoming.ts'
 import { Outgoing } from './dispatch/outgoing.ts'
+import type { CallAdmission } from './dispatch/overload.ts'
 import type { HostReferences } from './dispatch/references.ts'
 import { Router } from './dispatch/router.ts'
 import { ShardClaims } from './dispatch/shard-claims.ts'
@@ -63,6 +67,8 @@ export interface LifeParts {
   readonly member: boolean
   readonly callClock: CallClock
   readonly refs: HostReferences
+  readonly admission: CallAdmission
+  readonly tls: ClusterTls | undefined
   /** Bound addresses; this life writes `peer`. */
   readonly addresses: Record<string, string>
   readonly phase: () => HostPhase
@@ -76,6 +82,8 @@ export class HostLife {
   readonly incarnation: string
   readonly router: Router
   readonly membership: Membership
+  /** Undefined: everybody may do everything. */
+  readonly authorizer: Authorizer | undefined
   readonly #parts: LifeParts
   readonly #client: PlacementClient | undefined
   readonly #catalog: Catalog
@@ -108,9 +116,12 @@ export class HostLife {
     const mayServe = (): boolean => this.membership.mayServe()
     this.#heldUp = new HeldUp(mayServe, clock)
     const watch = (call: Parameters<CallClock['watch']>[0]): number => callClock.watch(call)
+    this.authorizer = options.authorize && new Authorizer({
+      authorize: options.authorize, hostId, clock, log, watch: call => void callClock.watch(call), resume: call => this.router.reroute([call]),
+    })
     this.router = new Router({
       selfId: hostId, types, catalog: this.#catalog, membership: this.membership, shardBits,
-      maxParked: options.maxParked, clock, log, watch, activate: (type, id, shard, epoch) => this.#activate(type, id, shard, epoch),
+      maxParked: options.maxParked, clock, log, watch, authorizer: this.authorizer, activate: (type, id, shard, epoch) => this.#activate(type, id, shard, epoch),
     })
     this.#commits = new GroupCommit(stores.actors, clock, {
       commitTimeoutMs: options.commitTimeoutMs, mayFlush: () => this.#abandoned || mayServe(), onFault: error => log.debug({ err: error }, 'a write was not taken'),
@@ -119,6 +130,7 @@ export class HostLife {
     const claims = new ShardClaims(loads, incarnation)
     this.#delivery = new Delivery({
       types, store: stores.actors, commits: this.#commits, claims, clock, random, log, route: call => this.router.route(call),
+      refusal: this.authorizer && ((type, id, method) => this.authorizer!.refusalOf(type, id, method)),
     })
     this.#timers = new TimerQueue({ clock, log, tick: tickTimer })
     this.#idle = new IdleCollector(clock, Math.min(...[...types.values()].map(t => t.idleAfterMs)))
@@ -137,13 +149,14 @@ export class HostLife {
       onServing: (type, shard, epoch) => this.#delivery.serve(type, shard, epoch), onLost: (type, shard) => this.#delivery.lose(type, shard),
     })
     this.router.attach(this.#shards)
+    stores.actors.onRegress?.(regress => { if (!this.#abandoned) this.#shards.regressed(regress.shards, regress.reason) })
     this.#incoming = new Incoming({
-      route: (call, version, untyped) => this.router.routeIncoming(call, version, untyped), status: () => encode(this.status(), 'status'), log,
+      route: (call, version, untyped) => this.router.routeIncoming(call, version, untyped), status: () => encode(this.status(), 'status'), log, admission: parts.admission,
     })
     this.#outgoing = new Outgoing(options.maxPayloadBytes, {
       onMoved: (call, error) => this.router.retryMoved(call, error), watch, unwatch: call => callClock.unwatch(call),
     })
-    this.#transport = parts.member ? this.#openTransport(adapters.transport ?? (peers => new GrpcTransport(peers))) : undefined
+    this.#transport = parts.member ? this.#openTransport(adapters.transport ?? (peers => new GrpcTransport({ ...peers, tls: parts.tls, insecure: options.insecure }))) : undefined
     this.report = new StatusReport({
       self: () => ({ id: hostId, incarnation, addresses: parts.addresses, phase: parts.phase() }),
       types, weight: options.weight, shardBits, storeName: stores.actors.name, alone: !parts.member,
@@ -168,11 +181,11 @@ export class HostLife {
   }
 
   #openClient(): PlacementClient {
-    const { options: { clock, random, log, placement, shardBits }, stores, adapters, onLeaderLost } = this.#parts
+    const { options: { clock, random, log, placement, shardBits }, stores, adapters, tls, onLeaderLost } = this.#parts
     const lease = this.#lease = this.#newLease()
     lease.onNews(({ leader }) => { this.#leader = leader?.address })
     const client = new PlacementClient({
-      addresses: placement, clock, random, log, shardBits, clusterStore: stores.cluster, lease, ...(adapters.dial && { dial: adapters.dial }),
+      addresses: placement, clock, random, log, shardBits, clusterStore: stores.cluster, lease, dial: adapters.dial ?? grpcDial(tls),
     })
     client.onLeaderLost(onLeaderLost)
     return client
@@ -205,6 +218,12 @@ export class HostLife {
       limits: { maxMessageBytes: maxPayloadBytes + 16 * 1024, maxQueuedBytes: 64 * 1024 * 1024 },
     })
     this.router.attachPeers(transport, this.#outgoing)
+    this.membership.onChange(({ gone }) => {
+      for (const member of gone) {
+        // One that left by itself has answered everything, and may still wait for answers.
+        if (!member.leaving) transport.drop(member.id, member.incarnation, new TroupeError('PEER_LOST', `host ${member.id} is dead`))
+      }
+    })
     return transport
   }
 

@@ -4,6 +4,7 @@
  * Cluster-wide options (shard bits, namespace, store, cluster store) are fingerprinted and compared when a host joins; the rest is each host's own.
  */
 import { z } from 'zod'
+import type { Authorize } from '../actors/authorize.ts'
 import { isActorClass, optionProblem, type ActorClass } from '../actors/actor-type.ts'
 import { SystemClock, type Clock } from '../core/clock.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
@@ -11,6 +12,7 @@ import { TroupeError } from '../core/errors.ts'
 import { nameProblem } from '../core/ids.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
 import { SystemRandom, type Random } from '../core/random.ts'
+import type { TlsFiles } from '../core/tls-identity.ts'
 import { defaultLeaseTimes, type LeaseTimes } from '../placement/lease.ts'
 import type { ActorStore } from '../stores/actor-store.ts'
 import type { ClusterStore } from '../stores/cluster-store.ts'
@@ -68,10 +70,23 @@ export interface HostOptions {
   drainTimeout?: Duration
   /** Largest argument list or result, in bytes; 4 MiB by default. */
   maxPayloadBytes?: number
+  /** Calls under way at once, 20,000 by default; three quarters of them may come from outside turns. More get OVERLOADED. */
+  maxCalls?: number
+  /** What the arguments of calls under way may take, in bytes; 256 MiB by default. */
+  maxCallBytes?: number
   /** Calls that may wait for a shard on its way to this host; 10,000 by default. */
   maxParked?: number
   /** Proves that `readonly` methods changed nothing; on unless NODE_ENV is `production`. Costs an encoding of the state a readonly turn. */
   checkReadonly?: boolean
+  /**
+   * Certificates of this host and the authority of the cluster: streams between hosts and to placement are mutual TLS. Paths of PEM
+   * files, read again when they change.
+   */
+  tls?: TlsFiles
+  /** Lets the ports for hosts and placement listen beyond this machine without `tls`. False by default. */
+  insecure?: boolean
+  /** Who may do what with which actor; asked on the host that runs it. Everybody by default. */
+  authorize?: Authorize
   log?: Logger
   clock?: Clock
   random?: Random
@@ -96,6 +111,11 @@ export interface ResolvedHostOptions {
   readonly joinTimeoutMs: number
   readonly drainTimeoutMs: number
   readonly maxPayloadBytes: number
+  readonly maxCalls: number
+  readonly maxCallBytes: number
+  readonly tls?: TlsFiles | undefined
+  readonly insecure: boolean
+  readonly authorize?: Authorize | undefined
   readonly maxParked: number
   readonly checkReadonly: boolean
   readonly log: Logger
@@ -136,6 +156,11 @@ const schema = z.strictObject({
   joinTimeout: duration(30_000),
   drainTimeout: duration(2_000),
   maxPayloadBytes: z.number().int().min(1024).max(256 * 1024 * 1024).default(4 * 1024 * 1024),
+  maxCalls: z.number().int().min(1).default(20_000),
+  maxCallBytes: z.number().int().min(1024).default(256 * 1024 * 1024),
+  tls: z.strictObject({ ca: z.string().min(1), cert: z.string().min(1), key: z.string().min(1) }).optional(),
+  insecure: z.boolean().default(false),
+  authorize: z.custom<Authorize>(v => typeof v === 'function', 'is no function').optional(),
   maxParked: z.number().int().min(1).default(10_000),
   checkReadonly: z.boolean().default(process.env.NODE_ENV !== 'production'),
   log: z.custom<Logger>().default(() => silentLogger),

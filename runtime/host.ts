@@ -9,9 +9,12 @@
 import type { CallKind } from '../actors/invocation.ts'
 import type { ActorRef, CallOptions, RemoteRef } from '../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../actors/actor-type.ts'
+import type { Caller } from '../actors/authorize.ts'
 import { sleep } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
 import { checkId, checkMember, checkType } from '../core/ids.ts'
+import { TlsIdentity } from '../core/tls-identity.ts'
+import { checkOwnGrants, type ClusterTls } from '../placement/grpc-tls.ts'
 import type { servePlacement } from '../placement/placement-grpc.ts'
 import { startCandidate, type PlacementCandidate } from '../placement/placement-server.ts'
 import type { Probe } from '../placement/prober.ts'
@@ -24,6 +27,8 @@ import type {
 } from './dispatch/dispatcher.ts'
 import { DueLists } from './dispatch/due-lists.ts'
 import { startWith } from './dispatch/launch.ts'
+import { LoadSignal } from './dispatch/load-signal.ts'
+import { CallAdmission } from './dispatch/overload.ts'
 import { HostReferences } from './dispatch/references.ts'
 import type { HostPhase } from './dispatch/status-report.ts'
 import { HostLife, reachableAt, type LifeAdapters } from './host-life.ts'
@@ -56,6 +61,8 @@ export class Host implements Dispatcher {
   readonly #types: ReadonlyMap<string, ActorType>
   readonly #stores: Stores
   readonly #callClock: CallClock
+  readonly #admission: CallAdmission
+  readonly #tls: ClusterTls | undefined
   readonly #refs: HostReferences
   readonly #dueLists: DueLists
   readonly #lifecycle: Lifecycle
@@ -78,10 +85,12 @@ export class Host implements Dispatcher {
     this.#stores = openStores(options.store, { clock, log, namespace: options.namespace, clusterStore: options.clusterStore })
     this.#isMember = options.placement.length > 0 || this.#stores.actors.shared
     this.#options = this.#isMember ? memberOptions(options, this.#stores.actors) : options
+    this.#tls = this.#isMember ? clusterTls(this.#options, [...this.#types.keys()]) : undefined
     this.#callClock = new CallClock(clock)
+    this.#admission = new CallAdmission(new LoadSignal(clock), options)
     this.#refs = new HostReferences({
       callTimeoutMs: options.callTimeoutMs, route: call => this.#life.router.route(call), remainingMs: call => this.#callClock.remainingMs(call),
-      mayServe: () => this.#life.mayServe(),
+      mayServe: () => this.#life.mayServe(), admission: this.#admission,
     })
     this.#dueLists = new DueLists(this.#stores.actors, options.shardBits)
     this.#life = this.#newLife(options.incarnation)
@@ -96,7 +105,7 @@ export class Host implements Dispatcher {
   #newLife(incarnation: string): HostLife {
     const life: HostLife = new HostLife({
       options: this.#options, incarnation, types: this.#types, stores: this.#stores, adapters: this.#adapters, member: this.#isMember,
-      callClock: this.#callClock, refs: this.#refs, addresses: this.addresses, phase: () => this.#phase,
+      callClock: this.#callClock, refs: this.#refs, admission: this.#admission, tls: this.#tls, addresses: this.addresses, phase: () => this.#phase,
       onExpelled: reason => { if (this.#life === life) this.#expelled(reason) },
       onLeaderLost: () => this.#candidate?.nudge(),
     })
@@ -144,11 +153,11 @@ export class Host implements Dispatcher {
   }
 
   async #startCandidate(): Promise<void> {
-    const { listen, placementPort, clock, random, log, shardBits } = this.#options
+    const { listen, placementPort, clock, random, log, shardBits, insecure } = this.#options
     const { serve, probe } = this.#adapters
     const advertise = listen.advertise?.replace(/:\d+$/, '')
     this.#candidate = await startCandidate({
-      host: listen.host, port: placementPort, clock, random, log, shardBits, clusterStore: this.#stores.cluster,
+      host: listen.host, port: placementPort, clock, random, log, shardBits, clusterStore: this.#stores.cluster, tls: this.#tls, insecure,
       clusterStoreApart: this.#stores.cluster.name !== this.#stores.actors.name,
       ...(advertise && { advertise }), ...(serve && { serve }), ...(probe && { probe }),
     })
@@ -242,39 +251,44 @@ export class Host implements Dispatcher {
     return this.#call(request, 'method', 'method')
   }
 
-  manage({ type, id, operation, args, timeoutMs, signal }: ManageRequest): Promise<CallReply> {
-    return this.#call({ type, id, method: operation, args, timeoutMs, signal }, 'manage', 'method')
+  manage({ operation, ...request }: ManageRequest): Promise<CallReply> {
+    return this.#call({ ...request, method: operation }, 'manage', 'method')
   }
 
-  listReminders(type: string, page: PageRequest): Promise<ReminderPage> {
-    return this.#ofKnownType(type, () => this.#dueLists.reminders(type, page))
+  listReminders(type: string, page: PageRequest, caller?: Caller): Promise<ReminderPage> {
+    return this.#ofKnownType(type, 'reminders', caller, () => this.#dueLists.reminders(type, page))
   }
 
-  listSends(type: string, page: PageRequest): Promise<SendPage> {
-    return this.#ofKnownType(type, () => this.#dueLists.sends(type, page))
+  listSends(type: string, page: PageRequest, caller?: Caller): Promise<SendPage> {
+    return this.#ofKnownType(type, 'sends', caller, () => this.#dueLists.sends(type, page))
   }
 
-  async #ofKnownType<Page>(type: string, list: () => Promise<Page>): Promise<Page> {
+  async #ofKnownType<Page>(type: string, method: 'reminders' | 'sends', caller: Caller | undefined, list: () => Promise<Page>): Promise<Page> {
     checkType(type)
     const { types } = this.#life.membership.table
     if (!types.has(type)) {
       throw new TroupeError('UNKNOWN_TYPE', `no host of this cluster runs the type ${type}; it knows ${[...types].sort().slice(0, 20).join(', ') || 'none'}`)
     }
+    await this.#life.authorizer?.ask({ type, id: '', method, kind: 'list', caller: caller ?? { kind: 'host', id: this.id } })
     return list()
   }
 
-  readState(type: string, id: string, key: string): Promise<CallReply> {
-    return this.#call({ type, id, method: key, args: [] }, 'read', 'key')
+  readState(type: string, id: string, key: string, caller?: Caller): Promise<CallReply> {
+    return this.#call({ type, id, method: key, args: [], caller }, 'read', 'key')
   }
 
-  #call({ type, id, method, args, timeoutMs, signal, idempotencyKey }: CallRequest, kind: CallKind, what: 'method' | 'key'): Promise<CallReply> {
+  refusal(bytes: number): TroupeError | undefined {
+    return this.#admission.atDoor(bytes)
+  }
+
+  #call({ type, id, method, args, timeoutMs, signal, idempotencyKey, caller, bytes }: CallRequest, kind: CallKind, what: 'method' | 'key'): Promise<CallReply> {
     return new Promise((resolve, reject) => {
       checkType(type)
       checkId(id)
       checkMember(what, method)
       const problem = idempotencyKey === undefined ? undefined : keyProblem(idempotencyKey)
       if (problem !== undefined) throw new TroupeError('BAD_REQUEST', `invalid request: the idempotency key ${problem}`)
-      const target = { typeName: type, id, timeoutMs: timeoutMs ?? this.#options.callTimeoutMs, signal, idempotencyKey }
+      const target = { typeName: type, id, timeoutMs: timeoutMs ?? this.#options.callTimeoutMs, signal, idempotencyKey, caller, bytes }
       startWith(this.#refs.port, target, method, args, kind, (value, call) => resolve({ value, host: call.host, epoch: call.epoch }), reject)
     })
   }
@@ -317,6 +331,14 @@ function memberOptions(options: ResolvedHostOptions, store: ActorStore): Resolve
   // All hosts of such a cluster are on this machine.
   if (store.name.startsWith('lmdb:')) return { ...options, listen: { ...listen, advertise: '127.0.0.1' } }
   throw new TroupeError('BAD_OPTION', `listen.host ${listen.host} is no address that other hosts can call; give listen.advertise (--advertise) the name of this machine`)
+}
+
+/** @throws BAD_OPTION when a file cannot be read, or its own certificate does not let this host be what it wants to be */
+function clusterTls({ tls, namespace, hostId, placement, clock, log }: ResolvedHostOptions, types: readonly string[]): ClusterTls | undefined {
+  if (tls === undefined) return undefined
+  const own = { identity: new TlsIdentity(tls, { clock, log }), namespace }
+  checkOwnGrants(own, hostId, types, placement.length === 0)
+  return own
 }
 
 function readTypes(actors: readonly ActorClass[]): ReadonlyMap<string, ActorType> {

@@ -19,6 +19,7 @@ import { fingerprintOf } from '../activation/once-entries.ts'
 import { isThenable } from '../activation/turn.ts'
 import type { Catalog } from '../activation/catalog.ts'
 import type { Transport } from '../transport/transport.ts'
+import type { Authorizer } from './authorizer.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { Shards } from './shards.ts'
 
@@ -32,6 +33,8 @@ interface RouterOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly watch: (call: Invocation) => number
+  /** Absent: everybody may do everything. */
+  readonly authorizer?: Authorizer | undefined
   /** Begins an activation. */
   readonly activate: (type: ActorType, id: string, shard: number, epoch: number) => Activation
 }
@@ -176,6 +179,7 @@ export class Router {
   }
 
   #deliver(activation: Activation, type: ActorType, call: Invocation): void {
+    if (this.#options.authorizer?.admits(call) === false) return
     if (call.method === undefined && call.kind !== 'read') {
       const method = call.kind === 'manage' ? undefined : type.methods.get(call.methodName)
       try {
@@ -227,6 +231,8 @@ export class Router {
     if (call.kind === 'method' && !type.methods.has(call.methodName)) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
     const shard = this.#shards.get(type.name, index, owner)
     if (shard.phase === 'serving') {
+      // A call that is refused activates nothing.
+      if (this.#options.authorizer?.admits(call) === false) return
       return this.#deliver(this.#options.activate(type, call.id, index, shard.epoch), type, call)
     }
     if (this.#shards.parked >= this.#options.maxParked) return call.fail(overloaded('calls wait for shards on their way to this host', this.#options.maxParked))

@@ -11,6 +11,7 @@
 import type { Invocation } from '../../actors/invocation.ts'
 import type { Clock } from '../../core/clock.ts'
 import { mechanisms } from '../../core/mechanisms.ts'
+import { TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Membership, ShardOwner, TableChange } from '../../placement/membership.ts'
 import type { Activation } from '../activation/activation.ts'
@@ -93,6 +94,25 @@ export class Shards {
     void this.drain(others, this.#options.drainMs(type)).then(() => {
       if (shard.phase === 'serving' && this.#owned.get(type)?.[index] === shard) this.#options.onServing(type, index, shard.epoch)
     })
+  }
+
+  /**
+   * The store holds less of these shards than it had acknowledged: memory is ahead of it, and the claims may be gone. Everything
+   * there ends at once, and is loaded again under a higher epoch.
+   */
+  regressed(shards: readonly { readonly type: string; readonly shard: number }[], reason: string): void {
+    for (const { type, shard: index } of shards) {
+      const owner = this.#options.membership.table.owner(type, index)
+      if (owner?.member.id !== this.#options.selfId) continue
+      const shard = this.get(type, index, owner)
+      const serving = shard.phase === 'serving'
+      shard.epoch += DOUBT_STEP
+      if (serving) this.#options.onLost(type, index)
+      for (const activation of this.#options.catalog.inShards(type, new Set([index]))) {
+        activation.end(new TroupeError('STORE_CONFLICT', `${activation.name}: ${reason}; the actor is loaded afresh`))
+      }
+      if (serving) this.#options.onServing(type, index, shard.epoch)
+    }
   }
 
   /** Nothing is this host's any more: what is parked goes back to the router. */

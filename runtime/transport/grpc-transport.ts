@@ -68,6 +68,9 @@ export class GrpcTransport implements Transport {
   link(peerId: string): PeerLink | undefined {
     return this.#links.link(peerId)
   }
+  drop(peerId: string, incarnation: string, reason: Error): void {
+    this.#links.drop(peerId, incarnation, reason)
+  }
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -78,7 +81,7 @@ export class GrpcTransport implements Transport {
   }
 }
 
-function channelOptions({ limits, keepaliveMs = 1000, keepaliveTimeoutMs = 2000 }: GrpcTransportOptions): ChannelOptions {
+function channelOptions({ limits, keepaliveMs = 1000, keepaliveTimeoutMs = 9_000 }: GrpcTransportOptions): ChannelOptions {
   return {
     // Above our own bound, so that a frame over it is refused by the link, which knows and logs whose it is.
     'grpc.max_receive_message_length': 2 * maxFrameBytes(limits),

@@ -167,6 +167,9 @@ export class MemoryTransport implements Transport {
   link(peerId: string): PeerLink | undefined {
     return this.#links.link(peerId)
   }
+  drop(peerId: string, incarnation: string, reason: Error): void {
+    this.#links.drop(peerId, incarnation, reason)
+  }
   async close(): Promise<void> {
     await this.#links.close(this.#options.closeMs ?? 2000)
     this.#options.network.unlisten(this.#address)

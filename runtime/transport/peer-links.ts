@@ -54,6 +54,11 @@ export class PeerLinks {
     return this.#open.get(peerId)?.link
   }
 
+  drop(peerId: string, incarnation: string, reason: Error): void {
+    const open = this.#open.get(peerId)
+    if (open?.incarnation === incarnation) open.link.close(reason)
+  }
+
   /** See `Transport.connect`. */
   connect(peerId: string, address: string, timeoutMs: number): Promise<PeerLink> {
     const open = this.#open.get(peerId)

@@ -44,6 +44,8 @@ export interface Transport {
   connect(peerId: string, address: string, timeoutMs: number): Promise<PeerLink>
   /** The open link to a host, or undefined: the hot path asks this first. */
   link(peerId: string): PeerLink | undefined
+  /** That life of a host is over: a link to it is closed at once, so that nobody waits for its answers. */
+  drop(peerId: string, incarnation: string, reason: Error): void
   /** Sends what is queued, then closes all links and the port. Never throws. */
   close(): Promise<void>
 }
