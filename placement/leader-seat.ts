@@ -6,7 +6,7 @@ import type { Logger } from '../core/logger.ts'
 import { decodeCluster, type ClusterRecord } from './cluster-record.ts'
 import type { HostSession } from './host-sessions.ts'
 import { refusal } from './join-check.ts'
-import { Leader, type LeaderParts, type LeaderStatus } from './leader.ts'
+import { Leader, MAX_VERSION, type LeaderParts, type LeaderStatus } from './leader.ts'
 import type { HostMessage } from './messages.ts'
 import type { PlacementEndpoint } from './placement-link.ts'
 import { emptyTable } from './table.ts'
@@ -18,7 +18,7 @@ export interface CandidateStatus extends LeaderStatus {
   readonly leader: string
 }
 
-export interface SeatParts extends Omit<LeaderParts, 'term' | 'table' | 'fingerprint' | 'bound' | 'deposed' | 'troubleMs'> {
+export interface SeatParts extends Omit<LeaderParts, 'term' | 'table' | 'fingerprint' | 'bound' | 'deposed' | 'troubleMs' | 'aboveVersion'> {
   readonly log: Logger
   readonly shardBits: number
   /** The cluster store is another than the store of the actors. */
@@ -34,6 +34,8 @@ export interface SeatParts extends Omit<LeaderParts, 'term' | 'table' | 'fingerp
 export class LeaderSeat implements PlacementEndpoint {
   readonly #parts: SeatParts
   #leader: Leader | undefined
+  /** The highest version that was heard of here. A store that lost its rows must not make epochs go back, which claims rest on. */
+  #version = 0
 
   constructor(parts: SeatParts) {
     this.#parts = parts
@@ -48,7 +50,7 @@ export class LeaderSeat implements PlacementEndpoint {
     const bound = {
       shardBits: String(this.#parts.shardBits), ...(this.#parts.clusterStoreApart ? { clusterStore: this.#parts.store.name } : {}),
     }
-    this.#leader = new Leader({ ...this.#parts, deposed, term, troubleMs, table, fingerprint: { ...fingerprint, ...bound }, bound })
+    this.#leader = new Leader({ ...this.#parts, deposed, term, troubleMs, table, fingerprint: { ...fingerprint, ...bound }, bound, aboveVersion: this.#version })
     this.#leader.start()
   }
 
@@ -60,6 +62,7 @@ export class LeaderSeat implements PlacementEndpoint {
   }
 
   leave(reason: string): void {
+    this.#version = Math.max(this.#version, this.#leader?.status().version ?? 0)
     this.#leader?.stop(reason)
     this.#leader = undefined
   }
@@ -89,6 +92,7 @@ export class LeaderSeat implements PlacementEndpoint {
   }
 
   #sendOn(session: HostSession, message: HostMessage): void {
+    if (message.version <= MAX_VERSION) this.#version = Math.max(this.#version, message.version)
     const unfit = this.#parts.unfit()
     // Only to a host that was set up as this process: another one may fit the cluster, and waits for its leader.
     const alike = message.kind === 'join' && message.join.fingerprint.shardBits === String(this.#parts.shardBits)

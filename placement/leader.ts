@@ -45,6 +45,8 @@ export interface LeaderParts {
   readonly term: number
   /** Shards of a type that may be in planned moves at once; 256 by default. The rest stays where it is until then. */
   readonly maxMoves: number
+  /** Publishes above this version: a host or this process knows it, and the store may have lost it. */
+  readonly aboveVersion?: number
   /** When the store failed last as far as this process knows, by its monotonic clock: leases may be over for that. */
   readonly troubleMs?: number
   /** The stored table, or an empty one. */
@@ -79,7 +81,8 @@ const RENEWED_MS = 100
 /** Incarnations that are dead; beyond them the oldest are forgotten, and found dead again by their lease. */
 const MAX_DEAD = 1_000
 
-const MAX_VERSION = 2 ** 48
+/** Higher than any cluster comes: a version above it is no version. */
+export const MAX_VERSION = 2 ** 48
 
 type JoinMessage = Extract<HostMessage, { kind: 'join' }>['join']
 
@@ -124,6 +127,7 @@ export class Leader {
       fingerprint: () => this.#fingerprint,
       published: (before, after, left) => this.#published(before, after, left),
     })
+    this.#publisher.raise(parts.aboveVersion ?? 0)
   }
 
   /** Starts to watch over the members. */

@@ -183,8 +183,8 @@ export class Leadership {
     if (mine) return await this.#won(row.term)
     if (row.nonce !== this.#holder?.nonce) this.#probesLeft = Math.max(this.#probesLeft, 1)
     this.#holder = row
+    if (row.address === this.#parts.address && this.#depose(row, 'this process listens at its address')) return 0
     this.#see(row.address)
-    if (row.address === this.#parts.address) return this.#depose(row, 'this process listens at its address') ? 0 : this.#lookMs()
     if (this.#probesLeft <= 0) return this.#lookMs()
     this.#probesLeft--
     void this.#probe(row)

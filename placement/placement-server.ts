@@ -72,9 +72,9 @@ export const defaultLeaderTimes: LeaderTimes = {
  * @throws PORT_TAKEN · BAD_OPTION
  */
 export async function startCandidate(options: PlacementOptions): Promise<PlacementCandidate> {
-  const candidate = await listen(options)
+  const { candidate, campaign } = await listen(options)
   // Logged, and tried on.
-  candidate.campaign().catch(() => undefined)
+  campaign().catch(() => undefined)
   return candidate
 }
 
@@ -84,10 +84,10 @@ export async function startCandidate(options: PlacementOptions): Promise<Placeme
  * @throws CLUSTER_MISMATCH when the stored table has other shard bits
  */
 export async function startPlacement(options: PlacementOptions): Promise<PlacementCandidate> {
-  const candidate = await listen(options)
+  const { candidate, campaign, seat } = await listen(options)
   try {
-    await candidate.campaign()
-    if (!candidate.status().leading) await candidate.seat.loadRecord()
+    await campaign()
+    if (!seat.status().leading) await seat.loadRecord()
   } catch (error) {
     await candidate.stop()
     throw error
@@ -95,12 +95,7 @@ export async function startPlacement(options: PlacementOptions): Promise<Placeme
   return candidate
 }
 
-interface ListeningCandidate extends PlacementCandidate {
-  readonly seat: LeaderSeat
-  campaign(): Promise<void>
-}
-
-async function listen(options: PlacementOptions): Promise<ListeningCandidate> {
+async function listen(options: PlacementOptions): Promise<{ candidate: PlacementCandidate; seat: LeaderSeat; campaign(): Promise<void> }> {
   const { clusterStore: store, clock, random, log, shardBits, maxMoves, probe = tcpProbe(options.clock) } = checked(options)
   const listeners: ((address: string | undefined) => void)[] = []
   const seat = new LeaderSeat({
@@ -119,9 +114,7 @@ async function listen(options: PlacementOptions): Promise<ListeningCandidate> {
     deposed: reason => seat.leave(reason),
     seen: address => { for (const listener of listeners) listener(address) },
   })
-  return {
-    seat,
-    campaign: () => leadership.start(),
+  const candidate: PlacementCandidate = {
     address: server.address,
     get leader() { return leadership.leader },
     status: () => seat.status(),
@@ -134,6 +127,7 @@ async function listen(options: PlacementOptions): Promise<ListeningCandidate> {
       await server.close()
     },
   }
+  return { candidate, seat, campaign: () => leadership.start() }
 }
 
 /** @throws BAD_OPTION with every problem */

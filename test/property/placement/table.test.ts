@@ -76,7 +76,8 @@ describe('over random histories', () => {
       for (const s of steps) {
         if (s.kind !== 'release') live(members, s)
         const released = (shard: number): boolean => s.kind === 'release' && shard % s.share === 0
-        const after = nextTable(table, members.values(), table.version + 1, (_type, shard) => released(shard))
+        const rules = { isReleased: (_type: string, shard: number) => released(shard) }
+        const after = nextTable(table, members.values(), table.version + 1, rules)
         checkStep(table, after, members, released)
         expect(nextTable(after, members.values())).toBe(after)
         if (after === table) continue
@@ -87,7 +88,7 @@ describe('over random histories', () => {
         expect(facts(decodeTable(encodeTable(after), SHARDS))).toEqual(facts(after))
         // A restarted leader starts from the bytes and goes on as the old one would have.
         const reborn = table.version === 0 ? table : decodeTable(encodeTable(table), SHARDS)
-        expect(facts(nextTable(reborn, members.values(), after.version, (_type, shard) => released(shard)))).toEqual(facts(after))
+        expect(facts(nextTable(reborn, members.values(), after.version, rules))).toEqual(facts(after))
         const change = changeBetween(table, after)
         for (const { type, shard, before, after: owner } of change.shards) {
           expect(before).toBe(table.owner(type, shard))
@@ -118,9 +119,9 @@ test('types that went the same way share their owners, and new ones start beside
   const later = nextTable(table, joining.slice(3).map(m => ({ ...m, types: ['A', 'D'] })))
   for (let shard = 0; shard < 256; shard++) expect(later.owner('D', shard)!.member).toBe(later.owner('A', shard)!.member)
   // Released one type after the other, they meet again.
-  const half = nextTable(two, two.members.values(), 3, type => type === 'A')
+  const half = nextTable(two, two.members.values(), 3, { isReleased: type => type === 'A' })
   expect(half.ownersOf('A')).not.toBe(half.ownersOf('B'))
-  const whole = nextTable(half, half.members.values(), 4, type => type === 'B')
+  const whole = nextTable(half, half.members.values(), 4, { isReleased: type => type === 'B' })
   expect(whole.ownersOf('A')).toBe(whole.ownersOf('B'))
 })
 

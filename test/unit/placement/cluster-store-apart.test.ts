@@ -47,16 +47,6 @@ class LateStore extends MemoryClusterStore {
   }
 }
 
-test('the row of a dead leader is waited for as long as the store may take to end it', async () => {
-  const crashed = async (lateMs: number): Promise<LateStore> => {
-    const store = new LateStore(lateMs)
-    await store.campaign({ nonce: 'crashed', address: '127.0.0.1:1', ttlMs: 200 })
-    return store
-  }
-  await expect(placement({ clusterStore: await crashed(0), leaderTtlMs: 200 })).rejects.toMatchObject({ code: 'LEADER_HELD' })
-  expect((await placement({ clusterStore: await crashed(700), leaderTtlMs: 200 })).status().term).toBe(2)
-})
-
 test.each([[0, 'LEADER_HELD'], [1_000, undefined]])('a host alone waits for it %s ms longer', async (lateMs, code) => {
   const time = new ManualClock()
   const store = new LateStore(lateMs, time)

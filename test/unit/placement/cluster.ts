@@ -5,8 +5,10 @@ import { onTestFinished } from 'vitest'
 import { SystemClock } from '../../../core/clock.ts'
 import { silentLogger } from '../../../core/logger.ts'
 import { SystemRandom } from '../../../core/random.ts'
-import { PlacementClient, startPlacement, type PlacementOptions, type PlacementService } from '../../../placement/placement.ts'
+import { LeaseKeeper } from '../../../placement/lease-keeper.ts'
+import { PlacementClient, startCandidate, startPlacement, type PlacementCandidate, type PlacementOptions } from '../../../placement/placement.ts'
 import type { JoinRequest, Membership, TableChange } from '../../../placement/membership.ts'
+import type { ClusterStore } from '../../../stores/cluster-store.ts'
 import { MemoryClusterStore } from '../../../stores/memory/cluster-store.ts'
 
 export const clock = new SystemClock()
@@ -15,10 +17,32 @@ export const log = silentLogger
 
 export const memoryStore = (): MemoryClusterStore => new MemoryClusterStore(clock)
 
-export async function placement(options: Partial<PlacementOptions> = {}): Promise<PlacementService> {
-  const service = await startPlacement({ clusterStore: memoryStore(), clock, random, log, shardBits: 6, ...options })
+/** The cluster store of the service at an address: what hosts that are given the address are set up with. */
+const storeAt = new Map<string, ClusterStore>()
+
+const started = async (start: typeof startPlacement, options: Partial<PlacementOptions>): Promise<PlacementCandidate> => {
+  const { clusterStore = memoryStore() } = options
+  const service = await start({ clock, random, log, shardBits: 6, ...options, clusterStore })
   onTestFinished(() => service.stop())
+  storeAt.set(service.address, clusterStore)
   return service
+}
+
+/** One that leads, or stands by for one that does. */
+export const placement = (options: Partial<PlacementOptions> = {}): Promise<PlacementCandidate> => started(startPlacement, options)
+
+export const candidate = (options: Partial<PlacementOptions> = {}): Promise<PlacementCandidate> => started(startCandidate, options)
+
+/** A client that holds its lease in the store of the services at `addresses`. */
+export function placementClient(addresses: string | readonly string[], clusterStore = storeOf(addresses)): PlacementClient {
+  const client = new PlacementClient({ addresses, clock, random, log, shardBits: 6, clusterStore, lease: new LeaseKeeper({ store: clusterStore, clock, random, log }) })
+  onTestFinished(() => client.close())
+  return client
+}
+
+function storeOf(addresses: string | readonly string[]): ClusterStore {
+  const all = typeof addresses === 'string' ? addresses.split(',') : addresses
+  return all.map(address => storeAt.get(address)).find(store => store !== undefined) ?? memoryStore()
 }
 
 /** A port that accepts and never answers: what the service probes. */
@@ -49,12 +73,11 @@ export interface TestHost {
 
 /** A host that releases what moves away at once, as long as `releases` is not false. */
 export async function host(
-  addresses: string | readonly string[], id: string, types: readonly string[] = ['A'], more: Partial<JoinRequest> & { releases?: boolean } = {},
+  addresses: string | readonly string[], id: string, types: readonly string[] = ['A'], more: Partial<JoinRequest> & { releases?: boolean; clusterStore?: ClusterStore } = {},
 ): Promise<TestHost> {
   const port = await peerPort()
-  const client = new PlacementClient({ addresses, clock, random, log, shardBits: 6 })
-  onTestFinished(() => client.close())
-  const { releases = true, ...rest } = more
+  const { releases = true, clusterStore, ...rest } = more
+  const client = placementClient(addresses, clusterStore)
   const self = request(id, port.address, types, rest)
   const changes: TableChange[] = []
   client.onChange(change => {
@@ -92,6 +115,15 @@ export function until(client: PlacementClient, holds: () => boolean, what: strin
     client.onChange(check)
     check()
   })
+}
+
+/** Resolves when the host hears a leader again, which no table need tell. */
+export async function reconnected({ client, self }: TestHost, timeoutMs = 3_000): Promise<void> {
+  const end = clock.monotonicMs() + timeoutMs
+  while (!client.connected) {
+    if (clock.monotonicMs() > end) throw new Error(`${self.id} did not reconnect within ${timeoutMs} ms`)
+    await new Promise<void>(resolve => { clock.after(10, resolve, true) })
+  }
 }
 
 export const noMoves = (membership: Membership, type = 'A', shards = 64): boolean =>

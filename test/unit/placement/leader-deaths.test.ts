@@ -54,7 +54,7 @@ test('heard here, but without its lease renewed (it has lost the store): given a
 
 test('a lease that is renewed in the moment of its revocation is held, and its holder stays', async () => {
   const w = new World()
-  const [a, b, c] = await three(w)
+  const [a, b] = await three(w)
   const { revokeLease } = w.store
   let revocations = 0
   w.store.revokeLease = async id => {

@@ -1,4 +1,4 @@
-/** The placement service as a process on an LMDB store (argv: DIR PORT); says `ready HOST:PORT`. */
+/** A placement candidate as a process on an LMDB store (argv: DIR PORT), which leads or stands by when it says `ready HOST:PORT`. */
 import { SystemClock } from '../../../core/clock.ts'
 import { silentLogger } from '../../../core/logger.ts'
 import { SystemRandom } from '../../../core/random.ts'
@@ -10,7 +10,7 @@ const clock = new SystemClock()
 const { cluster } = openStores(`lmdb:${directory}`, { clock })
 await cluster.open()
 const service = await startPlacement({
-  clusterStore: cluster, clock, random: new SystemRandom(), log: silentLogger, shardBits: 6, port: Number(port), leaderTtlMs: 1_000,
+  clusterStore: cluster, clock, random: new SystemRandom(), log: silentLogger, shardBits: 6, port: Number(port),
 })
 process.stdout.write(`ready ${service.address}\n`)
 process.once('SIGTERM', () => {
