@@ -165,6 +165,8 @@ export abstract class Invocation implements ChainLink {
   succeed(value: unknown): void {
     if (this.settled) return
     this.settled = true
+    // Its answer was held, and did not wait as long as it might have.
+    if (this.wheelSlot >= 0 && this.turnPhase === 'over') this.wheel?.remove(this)
     this.answer(value)
   }
 
@@ -172,7 +174,7 @@ export abstract class Invocation implements ChainLink {
     if (this.settled) return
     this.settled = true
     // Unless its turn goes on here, nobody needs it any more, and its time may be long.
-    if (this.wheel !== undefined && (this.turnPhase === 'waiting' || this.gate === undefined)) {
+    if (this.wheel !== undefined && (this.turnPhase !== 'running' || this.gate === undefined)) {
       this.wheel.remove(this)
       this.args = []
     }

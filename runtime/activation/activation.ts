@@ -346,6 +346,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
     }
     this.#leave(call, readonly)
     if (seams.at !== undefined && call.once?.delivery !== undefined) this.whenDurable(() => seams.at?.('send.applied'), () => undefined)
+    // What keeps its answer from leaving may last (a store that is away, a lease that ran out): its time goes on.
+    if (this.hasUnsaved) this.services.watch(call)
     this.#pass(call)
     if (call.once !== undefined) this.#once?.finished(call)
     call.outer?.onInnerEnd?.()
