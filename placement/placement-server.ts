@@ -15,7 +15,7 @@ import { LeaderSeat, type CandidateStatus } from './leader-seat.ts'
 import type { LeaderTimes } from './leader.ts'
 import { Leadership } from './leadership.ts'
 import { defaultLeaseTimes } from './lease.ts'
-import { servePlacement } from './placement-grpc.ts'
+import { servePlacement, type ServeSecurity } from './placement-grpc.ts'
 import { tcpProbe } from './probe.ts'
 import type { Probe } from './prober.ts'
 
@@ -42,6 +42,8 @@ export interface PlacementOptions {
   readonly times?: Partial<LeaderTimes>
   /** How to find out whether a process is gone; a TCP connection by default. */
   readonly probe?: Probe
+  /** Certificates of hosts and of this candidate; plain text on this machine by default. */
+  readonly security?: ServeSecurity
   /** How hosts' streams arrive; over gRPC by default. */
   readonly serve?: typeof servePlacement
 }
@@ -107,7 +109,7 @@ async function listen(options: PlacementOptions): Promise<{ candidate: Placement
     unfit: () => leadership.unfit,
     asked: () => leadership.nudge(),
   })
-  const server = await (options.serve ?? servePlacement)(options.host ?? '127.0.0.1', options.port ?? 0, seat, clock)
+  const server = await (options.serve ?? servePlacement)(options.host ?? '127.0.0.1', options.port ?? 0, seat, clock, options.security)
   const leadership: Leadership = new Leadership({
     clock, random, log, store, probe, address: reachableAt(server.address, options.advertise), ttlMs: options.leaderTtlMs ?? 1_500,
     elected: term => seat.take(term, leadership.troubleMs, () => leadership.lost('the store refused a table of this term')),
