@@ -1,7 +1,10 @@
 /**
  * A child process: requests at a fixed rate, whatever the server makes of them (an open load). A request leaves when it is
- * due, on a connection that is free or on a new one; its latency counts from then on.
+ * due, on a connection that is free; its latency counts from then on. All connections are open before the load begins, as those
+ * of a load balancer are: Node takes one new connection in each turn of its event loop, so what stands in that queue of a busy
+ * server is neither answered nor refused, whatever the server does.
  */
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { LatencyHistogram } from '../harness/latency.ts'
 import { serveParent } from '../harness/serve-parent.ts'
@@ -14,7 +17,7 @@ export interface OpenHttpLoad {
   readonly seconds: number
   /** Replies after so long are worth nothing. */
   readonly deadlineMs: number
-  /** Connections at most; a request that finds none free and may open none was not sent. */
+  /** A request that finds none of them free is not sent. */
   readonly connections: number
   /** The requests' path with `{id}` in it, and how many ids they go to in turn. */
   readonly path: string
@@ -36,7 +39,6 @@ export interface OpenResult {
   readonly refusedP99Ms: number
   /** End of the last tenth of a second in which anything was not good, in ms from the start. */
   readonly badUntilMs: number
-  readonly connections: number
 }
 
 interface Connection {
@@ -67,6 +69,7 @@ class OpenRun {
 
   async run(): Promise<OpenResult> {
     const { rate, seconds } = this.#load
+    for (let i = 0; i < this.#load.connections; i++) await this.#open()
     this.#startMs = performance.now()
     const total = Math.floor(rate * seconds)
     await new Promise<void>(resolve => {
@@ -82,30 +85,32 @@ class OpenRun {
     const took = (performance.now() - this.#startMs) / 1000
     for (const until = performance.now() + SETTLE_MS; this.#waiting > 0 && performance.now() < until;) await new Promise(resolve => { setTimeout(resolve, 10) })
     this.#count.failed += this.#waiting
-    const connections = this.#all.size
-    for (const { socket } of this.#all) socket.destroy()
+    const open = [...this.#all]
+    this.#all.clear()
+    for (const { socket } of open) socket.destroy()
     return {
-      seconds: took, ...this.#count, connections, badUntilMs: this.#badUntilMs,
+      seconds: took, ...this.#count, badUntilMs: this.#badUntilMs,
       goodP50Ms: this.#good.percentileUs(50) / 1000, goodP99Ms: this.#good.percentileUs(99) / 1000,
       refusedP50Ms: this.#refused.percentileUs(50) / 1000, refusedP99Ms: this.#refused.percentileUs(99) / 1000,
     }
   }
 
   #send(dueMs: number): void {
-    let connection = this.#free.pop()
-    if (connection === undefined) {
-      if (this.#all.size >= this.#load.connections) return this.#bad('failed')
-      connection = this.#open()
-    }
+    const connection = this.#free.pop()
+    if (connection === undefined) return this.#bad('failed')
     connection.dueMs = dueMs
     this.#waiting++
     connection.socket.write(this.#requests[this.#count.due % this.#requests.length]!)
   }
 
-  #open(): Connection {
+  /** Resolves when the server has taken the connection: it has answered on it. */
+  async #open(): Promise<void> {
     const socket = connect({ port: this.#load.port, host: '127.0.0.1', noDelay: true })
+    socket.write('GET /v1.0/healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
+    await once(socket, 'data')
     const connection: Connection = { socket, dueMs: NaN, received: undefined }
     this.#all.add(connection)
+    this.#free.push(connection)
     socket.on('data', chunk => this.#onData(connection, chunk))
     socket.on('error', () => socket.destroy())
     socket.on('close', () => {
@@ -114,7 +119,6 @@ class OpenRun {
       if (at >= 0) this.#free.splice(at, 1)
       else this.#settle('failed')
     })
-    return connection
   }
 
   #onData(connection: Connection, chunk: Buffer): void {

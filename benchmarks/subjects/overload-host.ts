@@ -4,7 +4,7 @@ import { Actor, createHost, httpGateway, type MethodOptions } from 'troupe'
 import { Scope } from '../harness/scope.ts'
 import { serveParent } from '../harness/serve-parent.ts'
 
-const material = Buffer.alloc(512 * 1024, 'troupe')
+const material = Buffer.alloc(1536 * 1024, 'troupe')
 
 class Worker extends Actor {
   /** Work of the processor, not of a timer: about a millisecond, less on a fast machine. */

@@ -42,7 +42,7 @@ async function measure(seconds: number): Promise<Measured> {
   const before = await host.ask('memoryBytes')
   let most = before
   const watch = setInterval(() => void host.ask('memoryBytes').then(bytes => { most = Math.max(most, bytes) }, () => undefined), MEMORY_EVERY_MS)
-  const load = { port, deadlineMs: DEADLINE_MS, connections: 2_000, path, ids }
+  const load = { port, deadlineMs: DEADLINE_MS, connections: 500, path, ids }
   try {
     const over = await open.ask('measure', { ...load, rate: peak * FACTOR, seconds })
     const after = await open.ask('measure', { ...load, rate: peak / 2, seconds: RECOVERY_SECONDS })
