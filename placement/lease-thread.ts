@@ -140,7 +140,10 @@ export class LeaseThread implements LeaseHolder {
   #start(resume: boolean): void {
     const { clusterStore, namespace } = this.#options
     const task: LeaseTask = { id: this.#id!, resume, clusterStore, namespace, times: this.#times, memory: this.#memory }
-    const worker = new Worker(this.#options.worker ?? workerFile(), { workerData: task, name: 'troupe-lease' })
+    const worker = new Worker(this.#options.worker ?? workerFile(), {
+      // What the process was told to preload is not meant for this thread.
+      workerData: task, name: 'troupe-lease', execArgv: [],
+    })
     this.#worker = worker
     worker.unref()
     let reason = 'it ended'
