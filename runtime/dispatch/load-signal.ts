@@ -2,26 +2,32 @@
  * How late this host is, measured where lateness arises: in the turns of its event loop.
  *
  * A request that waits in a socket is seen only when the loop comes round, so the length of a turn of the loop is the delay
- * of everything, refusals included. Two answers to it:
+ * of everything, refusals included. One long turn is a burst or a stall, and passes; several in a row are a queue that does
+ * not go away by itself. Two answers to that:
  * - The slice: what gateways let in may keep one turn of the loop busy for `sliceMs`; what comes later in that turn is
- *   refused, which is quick. So turns of the loop stay short however much stands at the door, and nearly all of the
- *   processor goes into calls that are served.
- * - Pressure, from 0 to 2: it rises with each late turn of the loop (others than gateways may be the reason: peers, turns,
- *   a store) and falls with time spent in good ones. Up to 1 it is the share of calls from outside that are refused; beyond
- *   that, calls of running turns are refused as well. One long stall raises it by one small step: it is no overload.
+ *   refused, which is quick. So turns become short again however much stands at the door, and nearly all of the processor
+ *   goes into calls that are served. It ends when all that comes would fit into a turn that is not late.
+ * - Pressure, from 0 to 2, for lateness that the slice does not cure (peers, references, turns, a store): it rises with each
+ *   late turn and falls with time spent in good ones. Up to 1 it is the share of calls from outside that are refused; beyond
+ *   that, calls of running turns are refused as well. A turn with one call alone, however long, does not raise it: to let
+ *   less in would not help.
  *
  * Nothing is polled: turns are measured while calls come, and an idle host measures nothing.
  */
 import type { Clock } from '../../core/clock.ts'
 
 export interface LoadLimits {
-  /** How long calls that gateways let in may keep one turn of the loop busy. */
+  /** How long calls that gateways let in may keep one turn of the loop busy, once turns are late. */
   readonly sliceMs: number
   /** Turns of the loop that last longer are late. */
   readonly lateMs: number
 }
 
-const defaults: LoadLimits = { sliceMs: 20, lateMs: 50 }
+const defaults: LoadLimits = { sliceMs: 15, lateMs: 100 }
+/** Late turns in a row that are no burst. */
+const LASTING = 2
+/** Time without a late turn after which nothing is sliced any more. */
+const CALM_MS = 500
 const RISE = 0.1
 /** From the whole of what is refused to nothing of it. */
 const FALL_MS = 1_000
@@ -37,8 +43,13 @@ export class LoadSignal {
   /** Beginning of the present turn of the loop, while calls come; of the quiet time, while none do. */
   #sinceMs: number
   #phase: 'quiet' | 'measuring' = 'quiet'
-  /** Looks of this turn of the loop. */
-  #looks = 0
+  /** Calls of this turn of the loop that came in, and those that its slice had no room for. */
+  #came = 0
+  #sliced = 0
+  /** Late turns in a row. */
+  #late = 0
+  #slicing = false
+  #calmMs = 0
   #pressure = 0
 
   constructor(clock: Clock, limits: Partial<LoadLimits> = {}) {
@@ -47,17 +58,19 @@ export class LoadSignal {
     this.#sinceMs = clock.monotonicMs()
   }
 
-  /** Notes that a call has come. @returns whether this turn of the loop has been busy for longer than its slice */
-  look(): boolean {
+  /** So many calls have come in, by whatever way. */
+  came(calls: number): void {
+    this.#came += calls
+    if (this.#phase === 'quiet') this.#measure(this.#clock.monotonicMs())
+  }
+
+  /** Another call is at a gateway: true when this turn of the loop has no room left for it. */
+  isOver(): boolean {
     const nowMs = this.#clock.monotonicMs()
-    this.#looks++
-    if (this.#phase === 'quiet') {
-      this.#fall(nowMs - this.#sinceMs)
-      this.#phase = 'measuring'
-      this.#sinceMs = nowMs
-      this.#clock.soon(this.#turnEnds)
-    }
-    return nowMs - this.#sinceMs > this.#limits.sliceMs
+    if (this.#phase === 'quiet') this.#measure(nowMs)
+    const over = this.#slicing && nowMs - this.#sinceMs > this.#limits.sliceMs
+    if (over) this.#sliced++
+    return over
   }
 
   /** Share of the calls from outside that are to be refused. */
@@ -70,18 +83,36 @@ export class LoadSignal {
     return Math.min(MOST_INSIDE, Math.max(0, this.#pressure - 1))
   }
 
+  #measure(nowMs: number): void {
+    this.#good(nowMs - this.#sinceMs)
+    this.#phase = 'measuring'
+    this.#sinceMs = nowMs
+    this.#clock.soon(this.#turnEnds)
+  }
+
   #ended(nowMs: number): void {
     const tookMs = nowMs - this.#sinceMs
     this.#sinceMs = nowMs
-    if (tookMs > this.#limits.lateMs) this.#pressure = Math.min(MOST, this.#pressure + RISE)
-    else this.#fall(tookMs)
+    const came = this.#came
+    // As long as the turn would have been if all had come in.
+    const wantedMs = tookMs * (came + this.#sliced) / Math.max(1, came)
+    if (wantedMs > this.#limits.lateMs) {
+      this.#calmMs = 0
+      if (++this.#late >= LASTING) {
+        this.#slicing = true
+        if (tookMs > this.#limits.lateMs && came > 1) this.#pressure = Math.min(MOST, this.#pressure + RISE)
+      }
+    } else this.#good(tookMs)
     // No call came in this turn of the loop: from here on time is quiet, and would only be measured by waking up.
-    if (this.#looks === 0) this.#phase = 'quiet'
+    if (came + this.#sliced === 0) this.#phase = 'quiet'
     else this.#clock.soon(this.#turnEnds)
-    this.#looks = 0
+    this.#came = this.#sliced = 0
   }
 
-  #fall(byMs: number): void {
-    this.#pressure = Math.max(0, this.#pressure - byMs / FALL_MS)
+  #good(ms: number): void {
+    this.#late = 0
+    this.#calmMs += ms
+    if (this.#calmMs >= CALM_MS) this.#slicing = false
+    this.#pressure = Math.max(0, this.#pressure - ms / FALL_MS)
   }
 }

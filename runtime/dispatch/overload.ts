@@ -22,7 +22,7 @@ export interface AdmissionLimits {
 }
 
 const OUTSIDE_SHARE = 0.75
-/** A reference outside turns is called millions of times a second: it looks at the clock now and then. */
+/** References are called millions of times a second: their calls are told to the signal in bunches. */
 const CALLS_A_LOOK = 16
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 1_000
@@ -36,7 +36,7 @@ export class CallAdmission {
   #calls = 0
   #bytes = 0
   #refused = 0
-  #unlooked = 0
+  #uncounted = 0
   /** What the shares have added up to: at 1 one call is refused. Even, where chance would come in runs. */
   #owedOutside = 0
   #owedInside = 0
@@ -55,17 +55,15 @@ export class CallAdmission {
    * here is not asked for the load again by `enter`.
    */
   atDoor(bytes: number): TroupeError | undefined {
-    const over = this.#load.look()
-    this.#unlooked = 0
-    return over ? this.#late() : this.#shed(true) ?? this.#full(bytes, true)
+    return this.#load.isOver() ? this.#late() : this.#shed(true) ?? this.#full(bytes, true)
   }
 
   /** Takes the call on, until `leave`; or says why not. `asked`: a door let it in. */
   enter(call: Invocation, asked: boolean): TroupeError | undefined {
     const outside = isOutside(call)
-    if (outside && !asked && ++this.#unlooked >= CALLS_A_LOOK) {
-      this.#unlooked = 0
-      this.#load.look()
+    if (++this.#uncounted >= (call.form === 'copy' && !asked ? CALLS_A_LOOK : 1)) {
+      this.#load.came(this.#uncounted)
+      this.#uncounted = 0
     }
     const refusal = (asked ? undefined : this.#shed(outside)) ?? this.#full(call.bytes, outside)
     if (refusal !== undefined) return refusal
