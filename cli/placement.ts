@@ -3,18 +3,22 @@
  * runs no actors. Several on one store stand by for each other; hosts go on serving while all of them are away (P9).
  */
 import type { Command } from 'commander'
-import { SystemClock } from '../core/clock.ts'
+import { SystemClock, type Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
-import { openLogger } from '../core/logger.ts'
+import { openLogger, type Logger } from '../core/logger.ts'
 import { SystemRandom } from '../core/random.ts'
+import { TlsIdentity } from '../core/tls-identity.ts'
+import { checkOwnRole, type ClusterTls } from '../placement/grpc-tls.ts'
 import { startPlacement } from '../placement/placement-server.ts'
 import { openStores } from '../stores/open-store.ts'
-import { clusterStoreFlag, flag, logFlags, namespaceFlag, readListenAddress, readPort, shardBitsFlag, storeFlag, type LogFlags } from './flags.ts'
+import {
+  clusterStoreFlag, flag, insecureFlag, logFlags, namespaceFlag, readListenAddress, readPort, shardBitsFlag, storeFlag, tlsFlags, tlsOf, type LogFlags, type TlsFlags,
+} from './flags.ts'
 import { serve } from './service-life.ts'
 
 const STOP_TIMEOUT_MS = 10_000
 
-interface PlacementFlags extends LogFlags {
+interface PlacementFlags extends LogFlags, TlsFlags {
   readonly listen: string
   readonly advertise?: string
   readonly port: number
@@ -22,6 +26,7 @@ interface PlacementFlags extends LogFlags {
   readonly clusterStore?: string
   readonly namespace: string
   readonly shardBits: number
+  readonly insecure?: boolean
 }
 
 const examples = `
@@ -43,6 +48,8 @@ export function addPlacementCommand(program: Command): void {
     clusterStoreFlag(),
     namespaceFlag(),
     shardBitsFlag(),
+    ...tlsFlags(),
+    insecureFlag(),
     ...logFlags(),
   ]
   for (const option of options) command.addOption(option)
@@ -61,10 +68,12 @@ async function placement(flags: PlacementFlags): Promise<void> {
       if (flags.clusterStore === undefined && !actors.shared) {
         throw new TroupeError('BAD_OPTION', `--store ${clusterStore.name} is gone with this process, and with it the versions that its hosts' claims rest on; use lmdb:DIR on one machine, redis://… or postgres://…`)
       }
+      const security = { tls: tlsOfService(flags, clock, log), insecure: flags.insecure === true }
+      const advertise = advertised(flags, clusterStore.name)
       await clusterStore.open()
       const server = await startPlacement({
         host: flags.listen, port: flags.port, shardBits: flags.shardBits, clusterStore, clusterStoreApart: clusterStore.name !== actors.name, clock, random, log,
-        ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }),
+        security, ...(advertise === undefined ? {} : { advertise }),
       })
       log.info({ address: server.address, store: clusterStore.name, leader: server.leader }, 'ready')
       return {
@@ -76,3 +85,16 @@ async function placement(flags: PlacementFlags): Promise<void> {
     },
   })
 }
+
+/** @throws BAD_OPTION when a file cannot be used, or the certificate is none of a placement service */
+function tlsOfService(flags: PlacementFlags, clock: Clock, log: Logger): ClusterTls | undefined {
+  const files = tlsOf(flags)
+  if (files === undefined) return undefined
+  const tls = { identity: new TlsIdentity(files, { clock, log }), namespace: flags.namespace }
+  checkOwnRole(tls, 'placement')
+  return tls
+}
+
+/** Others find the leader by the row that it writes. All processes on an LMDB folder are on this machine. */
+const advertised = ({ advertise, listen }: PlacementFlags, clusterStore: string): string | undefined =>
+  advertise ?? (['0.0.0.0', '::', '[::]'].includes(listen) && clusterStore.startsWith('lmdb:') ? '127.0.0.1' : undefined)

@@ -34,7 +34,10 @@ export interface LeadershipParts {
   seen(address: string | undefined): void
 }
 
-/** After a hint the holder is probed so often, so far apart: a dying process closes its streams a moment before or after its port. */
+/**
+ * After a hint the holder is probed so often, so far apart: a dying process closes its streams a moment before or after its port. More
+ * hints, as of many hosts that look for their leader here, cost no more looks.
+ */
 const HINT_PROBES = 5
 const HINT_EVERY_MS = 100
 /** How often a process that cannot lead this cluster tries to. */
@@ -53,6 +56,7 @@ export class Leadership {
   #leader: string | undefined
   /** The holder of the row as last seen, when it is not this one. */
   #holder: LeaderRow | undefined
+  #lookedMs = -Infinity
   #probesLeft = 0
   #probing = false
   /** Nonce of a holder that is gone: the next campaign deposes it. */
@@ -108,7 +112,7 @@ export class Leadership {
   nudge(): void {
     if (this.#stopped || this.#term !== undefined) return
     this.#probesLeft = HINT_PROBES
-    this.#soon(0)
+    this.#soon(Math.max(0, this.#lookedMs + HINT_EVERY_MS - this.#parts.clock.monotonicMs()))
   }
 
   /** The leader itself found out that a newer one was elected. */
@@ -193,7 +197,7 @@ export class Leadership {
 
   async #campaign(): Promise<LeaderRow> {
     const { store, clock, address, ttlMs } = this.#parts
-    const sentMs = clock.monotonicMs()
+    const sentMs = this.#lookedMs = clock.monotonicMs()
     const deposes = this.#condemned
     // By time, too: the store may take long to answer.
     if (this.#term !== undefined) this.#expire()

@@ -143,6 +143,23 @@ test('a port that is just closing is found out by probing a few times, and a liv
   expect(second.leadership.leads).toBe(true)
 })
 
+test('a thousand hints cost no more looks than a few', async () => {
+  const w = new World()
+  await w.started(1)
+  const second = await w.started(2)
+  const { campaign } = w.store
+  let looks = 0
+  w.store.campaign = candidate => {
+    if (candidate.address === 'c2:1') looks++
+    return campaign.call(w.store, candidate)
+  }
+  for (let i = 0; i < 1_000; i++) {
+    second.leadership.nudge()
+    await w.clock.advance(1)
+  }
+  expect(looks).toBeLessThan(12)
+})
+
 test('a holder at this very address is another life of this process: deposed at once', async () => {
   const w = new World()
   await w.store.campaign({ nonce: 'before', address: 'c1:1', ttlMs: 60_000 })
