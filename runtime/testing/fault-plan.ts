@@ -6,6 +6,10 @@
 import type { Random } from '../../core/random.ts'
 import type { SeamPoint } from '../../core/seams.ts'
 
+/** Whichever machine leads placement when the fault begins. */
+export const LEADER = 'leader'
+
+/** Machines by name; `LEADER` stands for one. */
 export type Fault =
   /** As `kill -9`; the supervisor starts it again after `forMs`. */
   | { readonly kind: 'kill'; readonly machine: string }
@@ -80,8 +84,8 @@ function chooseKinds(random: Random): FaultKind[] {
 }
 
 function faultOf(kind: FaultKind, random: Random, { hosts, placements, store, bentClocks = false }: FaultPlanOptions): Fault {
-  const services = [...hosts, ...placements]
-  const machines = [...services, store]
+  const services = [...hosts, ...placements, LEADER, LEADER]
+  const machines = [...hosts, ...placements, store, LEADER]
   switch (kind) {
     case 'kill': case 'stop': return { kind, machine: pick(random, services) }
     case 'kill-at': return { kind, machine: pick(random, hosts), point: pick(random, points), nth: 1 + Math.floor(random.float() ** 2 * 10) }

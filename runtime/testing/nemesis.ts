@@ -1,7 +1,7 @@
 /** Does to a simulated cluster what a fault plan says, and in the end makes everything whole. */
 import { seams, type SeamPoint } from '../../core/seams.ts'
 import type { Fault, PlannedFault } from './fault-plan.ts'
-import { showFault } from './fault-plan.ts'
+import { LEADER, showFault } from './fault-plan.ts'
 import type { SimCluster } from './sim-cluster.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { SimService } from './sim-service.ts'
@@ -20,8 +20,9 @@ export class Nemesis {
     for (const fault of plan) {
       cluster.kernel.after(fault.atMs, () => {
         if (this.#over) return
-        cluster.kernel.note(`fault ${showFault(fault)}`)
-        const undo = this.#do(fault, fault.forMs)
+        const aimed = this.#aim(fault)
+        cluster.kernel.note(`fault ${showFault(aimed)}`)
+        const undo = this.#do(aimed, fault.forMs)
         if (undo !== undefined) cluster.kernel.after(fault.forMs, () => { if (!this.#over) undo() })
       })
     }
@@ -53,6 +54,15 @@ export class Nemesis {
     const service = this.#service(armed.fault.machine)
     // What a dead process still does to the end of its jobs is none of its successor's.
     if (service?.process === running) service?.kill(armed.forMs)
+  }
+
+  /** Names the machine that leads now. */
+  #aim(fault: PlannedFault): PlannedFault {
+    const { leader, placements, hosts } = this.#cluster
+    const name = leader ?? (placements[0] ?? hosts[0])!.name
+    if ('machine' in fault) return fault.machine === LEADER ? { ...fault, machine: name } : fault
+    if ('from' in fault) return { ...fault, from: fault.from === LEADER ? name : fault.from, to: fault.to === LEADER ? name : fault.to }
+    return fault
   }
 
   #service(machine: string): SimService<unknown> | undefined {

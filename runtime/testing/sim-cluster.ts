@@ -21,6 +21,7 @@ import { peerNetwork, placementDial, placementServe } from './sim-links.ts'
 import { SimNetwork } from './sim-network.ts'
 import type { SimProcess } from './sim-process.ts'
 import { SimService } from './sim-service.ts'
+import { nameOf } from './sim-socket.ts'
 import { SimActorStore, SimStoreServer, simClusterStore } from './sim-store.ts'
 
 export interface SimClusterOptions {
@@ -28,7 +29,7 @@ export interface SimClusterOptions {
   readonly actors: readonly ActorClass[]
   /** 5 by default. */
   readonly hosts?: number
-  /** Placement services; 1 by default. */
+  /** Placement services; 1 by default. 0: each host carries a candidate. */
   readonly placements?: number
   /** How long processes wait for an answer of the store; 2 s by default. */
   readonly storeTimeoutMs?: number
@@ -85,6 +86,12 @@ export class SimCluster {
     for (const service of [...this.placements, ...this.hosts]) service.start()
   }
 
+  /** The machine whose process leads placement, as the store's row says. */
+  get leader(): string | undefined {
+    const { leaderAddress } = this.store
+    return leaderAddress === undefined ? undefined : nameOf(leaderAddress)
+  }
+
   /** Names of all machines. */
   get machines(): string[] {
     return [...this.placements.map(p => p.name), ...this.hosts.map(h => h.name), this.store.name]
@@ -109,12 +116,15 @@ export class SimCluster {
       boot: async process => {
         const door = new SimGateway(process)
         const host = new Host({
-          ...options, actors, shardBits, hostId: name, listen: { host: name, port: hostPort }, placement: this.placements.map(p => `${p.name}:${PLACEMENT_PORT}`),
+          ...options, actors, shardBits, hostId: name, listen: { host: name, port: hostPort },
+          placement: this.placements.map(p => `${p.name}:${PLACEMENT_PORT}`), placementPort: hostPort === 0 ? 0 : PLACEMENT_PORT,
           store: { actors: new SimActorStore(store, process), cluster: simClusterStore(store, process) },
           clock: process, random: this.#random(), log: this.#log, gateways: [door],
         }, {
           transport: peers => new MemoryTransport({ ...peers, network: peerNetwork(network, process) }),
           dial: placementDial(network, process),
+          serve: placementServe(network, process),
+          probe: address => network.probe(process, address, PROBE_MS),
         })
         await host.start()
         return { host, door }

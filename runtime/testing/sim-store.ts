@@ -7,7 +7,7 @@
  */
 import { TroupeError } from '../../core/errors.ts'
 import type { ActorStore, ActorWrite, CommitResult, EntryRead, EntryValues } from '../../stores/actor-store.ts'
-import type { ClusterStore, SavedTable } from '../../stores/cluster-store.ts'
+import type { ClusterStore, LeaderRow, SavedTable } from '../../stores/cluster-store.ts'
 import { MemoryActorStore } from '../../stores/memory/actor-store.ts'
 import { MemoryClusterStore } from '../../stores/memory/cluster-store.ts'
 import type { SimKernel } from './sim-kernel.ts'
@@ -44,6 +44,8 @@ export class SimStoreServer {
   readonly network: SimNetwork
   readonly actors = new MemoryActorStore()
   readonly cluster: MemoryClusterStore
+  /** Of the leader row, as it was last asked for. */
+  leaderAddress: string | undefined
   readonly #timeoutMs: number
   #waiting: (() => void)[] = []
 
@@ -170,6 +172,7 @@ export function simClusterStore(server: SimStoreServer, process: SimProcess): Cl
       if (typeof value !== 'function') return value
       return (...args: unknown[]) => server.request(process, async () => {
         const result: unknown = await value.apply(target, args)
+        if (key === 'campaign') server.leaderAddress = (result as LeaderRow).address
         if (key === 'saveTable') server.observer.saved?.(args[0] as SavedTable, result as 'ok' | 'stale', process)
         return result
       })

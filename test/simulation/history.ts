@@ -50,7 +50,7 @@ export interface History {
   /** No fault but planned stops: no call may fail. */
   readonly calm: boolean
   /** Clocks stood or went faster than leases allow for: reads may be stale. */
-  readonly bentClocks: boolean
+  readonly bentClocks?: boolean
   /** Tables that were saved, in order. */
   readonly tables: readonly { readonly term: number; readonly version: number; readonly table: Table }[]
   /** Queues that were longer than they may be. */

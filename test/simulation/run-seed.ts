@@ -15,7 +15,7 @@ import { Workload } from './workload.ts'
 export interface RunOptions {
   /** 5 by default. */
   readonly hosts?: number
-  /** Placement services; by default chance chooses, 1 to 3. */
+  /** Placement services; by default chance chooses, 0 (each host is a candidate) to 3. */
   readonly placements?: number
   /** Of faults; by default chance chooses. None: []. */
   readonly kinds?: readonly FaultKind[]
@@ -104,7 +104,7 @@ class SeedRun {
     const shardBits = between(1, 4)
     const callTimeout = this.#calm ? 8_000 : between(2_000, 6_000)
     this.#cluster = new SimCluster({
-      seed, hosts, placements: options.placements ?? (this.#calm ? 3 : between(1, 3)), actors: [this.#ledger(), registerClass()], keptLines: lines,
+      seed, hosts, placements: options.placements ?? (this.#calm ? 0 : Math.max(0, between(-1, 3))), actors: [this.#ledger(), registerClass()], keptLines: lines,
       shardBits, hostPort: between(0, 1) * 7001, storeTimeoutMs: between(150, 2_500),
       options: { callTimeout, drainTimeout: this.#calm ? 2_000 : between(50, 2_000) },
     })
