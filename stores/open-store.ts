@@ -92,7 +92,7 @@ function storesOf(url: string, options: OpenStoreOptions, expected: string = for
     case 'redis': case 'rediss': case 'redis+cluster': {
       const redis = new RedisConnection(parseRedisUrl(url), clock, options.log === undefined ? {} : { log: options.log })
       const keys = new RedisKeys(namespace)
-      return { actors: new RedisActorStore(redis, keys), cluster: new RedisClusterStore(redis, keys) }
+      return { actors: new RedisActorStore(redis, keys, clock), cluster: new RedisClusterStore(redis, keys) }
     }
     case 'postgres': case 'postgresql': {
       const postgres = new PostgresConnection(parsePostgresUrl(url), namespace, clock, options.log === undefined ? {} : { log: options.log })

@@ -6,18 +6,20 @@
  * A script that was sent and has no answer leaves its writes 'unknown': it may still run, but never after a claim with a
  * higher epoch, which is what resolves the doubt.
  */
+import type { Clock } from '../../core/clock.ts'
 import type {
   ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, EntryRead,
-  EntryValues, ShardKey, StoredActor,
+  EntryValues, Regress, ShardKey, StoredActor,
 } from '../actor-store.ts'
-import { readHead } from '../actor-head.ts'
+import { HEAD_PREFIX_BYTES, readHead } from '../actor-head.ts'
 import { NothingWritten } from '../nothing-written.ts'
+import { RegressCheck, type Holding, type Look } from '../regress-check.ts'
 import { commitArguments, sizeOf } from './commit-arguments.ts'
 import type { RedisConnection } from './connection.ts'
 import { dueArguments, duePage } from './due-pages.ts'
 import { entryArguments } from './entry-arguments.ts'
 import { claimKey, datedKey, dueKey, entriesKey, headsKey, namesKey, type RedisKeys } from './keys.ts'
-import { claimScript, commitScript, dueScript, listEntriesScript, loadEntriesScript } from './scripts.ts'
+import { claimScript, commitScript, dueScript, holdingScript, listEntriesScript, loadEntriesScript } from './scripts.ts'
 
 /** Bounds of one script on a single server: about a millisecond of its only thread. */
 const MAX_WRITES = 256
@@ -47,18 +49,28 @@ export class RedisActorStore implements ActorStore {
   /** Shards that `list` finds, as far as this process has put them there: type → shards. */
   readonly #listed = new Map<string, Set<number>>()
 
-  constructor(redis: RedisConnection, keys: RedisKeys) {
+  readonly #check: RegressCheck
+
+  constructor(redis: RedisConnection, keys: RedisKeys, clock: Clock) {
     this.name = redis.name
     this.inParts = redis.clustered
     this.#redis = redis
     this.#keys = keys
+    const look: Look = shards => Promise.all(shards.map(({ key, ids }) => this.#holding(key, ids)))
+    this.#check = new RegressCheck({ name: redis.name, clock, log: redis.log, look })
+    redis.onServerChange(why => this.#check.serverChanged(why))
   }
 
   open(): Promise<void> {
     return this.#redis.open()
   }
 
+  onRegress(listener: (regress: Regress) => void): void {
+    this.#check.onRegress(listener)
+  }
+
   close(): Promise<void> {
+    this.#check.close()
     return this.#redis.close()
   }
 
@@ -69,8 +81,12 @@ export class RedisActorStore implements ActorStore {
     await Promise.all(slices(claims, size).map(async (slice, at) => {
       const keys = slice.map(claim => claimKey(this.#keys.shard(claim)))
       const replies = await this.#redis.run(claimScript, keys, slice.flatMap(claim => [String(claim.epoch), claim.nonce])) as Buffer[]
-      for (const [index, reply] of replies.entries()) results[at * size + index] = claimResult(reply)
+      for (const [index, reply] of replies.entries()) {
+        results[at * size + index] = claimResult(reply)
+        if (String(reply) === '+') this.#check.raised(slice[index]!)
+      }
     }))
+    this.#check.claimed(claims, results)
     return results
   }
 
@@ -135,6 +151,7 @@ export class RedisActorStore implements ActorStore {
         if (error instanceof NothingWritten) for (const { places } of groups) for (const place of places) results[place] = 'unavailable'
       }
     }))
+    this.#check.committed(writes, results)
     return results
   }
 
@@ -156,6 +173,16 @@ export class RedisActorStore implements ActorStore {
       }
     }
     return { ids, cursor: undefined }
+  }
+
+  async #holding(key: ShardKey, ids: readonly string[]): Promise<Holding> {
+    const shard = this.#keys.shard(key)
+    const [claim, ...heads] = await this.#redis.run(holdingScript, [claimKey(shard), headsKey(shard)], ids) as Buffer[]
+    const held = claimResult(claim!)
+    return {
+      claim: held.outcome === 'ok' ? undefined : held,
+      heads: heads.map(head => head.length < HEAD_PREFIX_BYTES ? undefined : { version: head.readDoubleBE(0), epoch: head.readDoubleBE(8) }),
+    }
   }
 
   /** Makes shards known to `list`, before the first row can be in them. */
@@ -224,7 +251,7 @@ function byClaim(group: Group<ActorWrite>): Group<ActorWrite>[] {
 }
 
 function claimResult(reply: Buffer): ClaimResult {
-  if (reply.length === 0) return { outcome: 'ok' }
+  if (reply.length < 2) return { outcome: 'ok' }
   const text = reply.toString()
   const space = text.indexOf(' ')
   return { outcome: 'refused', epoch: Number(text.slice(0, space)), nonce: text.slice(space + 1) }

@@ -14,6 +14,7 @@ import { messageOf, TroupeError } from '../../core/errors.ts'
 import { silentLogger, type Logger } from '../../core/logger.ts'
 import { NothingWritten } from '../nothing-written.ts'
 import type { RedisAddress } from './address.ts'
+import { ClusterWatch, ServerWatch, type Watch } from './server-watch.ts'
 
 export interface RedisConnectionOptions {
   readonly log?: Logger
@@ -44,22 +45,24 @@ export class RedisConnection {
   readonly name: string
   /** True where the keys of one script must be in one slot. */
   readonly clustered: boolean
+  readonly log: Logger
   readonly #address: RedisAddress
   readonly #clock: Clock
-  readonly #log: Logger
   readonly #openTimeoutMs: number
   readonly #commandTimeoutMs: number
   #client: Redis | Cluster | undefined
+  #watch: Watch | undefined
   #opening: Promise<void> | undefined
   #users = 0
   #lastError = 'no connection'
+  readonly #listeners: ((why: string) => void)[] = []
 
   constructor(address: RedisAddress, clock: Clock, options: RedisConnectionOptions = {}) {
     this.name = address.name
     this.clustered = address.clustered
     this.#address = address
     this.#clock = clock
-    this.#log = options.log ?? silentLogger
+    this.log = options.log ?? silentLogger
     this.#openTimeoutMs = options.openTimeoutMs ?? 5_000
     this.#commandTimeoutMs = options.commandTimeoutMs ?? 5_000
   }
@@ -79,8 +82,14 @@ export class RedisConnection {
   async close(): Promise<void> {
     if (this.#users === 0 || --this.#users > 0) return
     this.#opening = undefined
+    this.#watch?.close()
     this.#client?.disconnect()
-    this.#client = undefined
+    this.#client = this.#watch = undefined
+  }
+
+  /** Called when another server may answer than before, or the same one with other data; `why` is for people. */
+  onServerChange(listener: (why: string) => void): void {
+    this.#listeners.push(listener)
   }
 
   /**
@@ -120,7 +129,14 @@ export class RedisConnection {
       const remedy = 'start the server, or correct the URL (host, port, user, password)'
       throw new TroupeError('STORE_OPEN_FAILED', `cannot open ${this.name}: ${messageOf(error)}; ${remedy}`)
     }
-    if (client instanceof Redis) await this.#warnOfLoss(client)
+    const changed = (why: string): void => { for (const listener of this.#listeners) listener(why) }
+    if (client instanceof Redis) {
+      // A server that does not tell its settings is taken as it is.
+      const info = await client.info().catch(() => '')
+      this.#warnOfLoss(info)
+      const watch = (this.#watch = new ServerWatch({ name: this.name, clock: this.#clock, log: this.log, info: () => client.info(), changed }, info))
+      client.on('ready', () => watch.look())
+    } else this.#watch = watchCluster(client, this.#clock, changed)
   }
 
   #makeClient(): Redis | Cluster {
@@ -141,10 +157,10 @@ export class RedisConnection {
           // Redirections prove that a command did not run; a closed connection proves nothing, so no second try.
           retryDelayOnFailover: 0,
         })
-      : new Redis({ ...safe, ...nodes[0]!, db: database, lazyConnect: true, enableOfflineQueue: false, retryStrategy: backOff, ...tls && { tls: {} } })
+      : new Redis({ ...safe, ...nodes[0]!, db: database, lazyConnect: true, enableOfflineQueue: false, retryStrategy: backOff, reconnectOnError: isReadonly, ...tls && { tls: {} } })
     client.on('error', (error: Error) => {
       this.#lastError = reasonOf(error)
-      this.#log.debug({ store: this.name, reason: this.#lastError }, 'redis connection failed')
+      this.log.debug({ store: this.name, reason: this.#lastError }, 'redis connection failed')
     })
     return client
   }
@@ -168,14 +184,13 @@ export class RedisConnection {
     })
   }
 
-  /** Settings with which acknowledged commits can be lost; a server that does not tell its settings is taken as it is. */
-  async #warnOfLoss(client: Redis): Promise<void> {
-    const info = await client.info().catch(() => '')
+  /** Settings with which acknowledged commits can be lost. */
+  #warnOfLoss(info: string): void {
     if (/^aof_enabled:0/m.test(info)) {
-      this.#log.warn({ store: this.name }, 'this Redis keeps no append-only file: commits since its last snapshot are lost when it stops; set appendonly yes')
+      this.log.warn({ store: this.name }, 'this Redis keeps no append-only file: commits since its last snapshot are lost when it stops; set appendonly yes')
     }
     if (/^maxmemory:[1-9]/m.test(info) && !/^maxmemory_policy:noeviction/m.test(info)) {
-      this.#log.warn({ store: this.name }, 'this Redis evicts keys when its memory is full: actor state can vanish; set maxmemory-policy noeviction')
+      this.log.warn({ store: this.name }, 'this Redis evicts keys when its memory is full: actor state can vanish; set maxmemory-policy noeviction')
     }
   }
 
@@ -183,6 +198,7 @@ export class RedisConnection {
   #ready(): Redis | Cluster {
     if (this.#client === undefined) throw new NothingWritten(`${this.name}: it is not open`)
     if (this.#client.status !== 'ready') throw new NothingWritten(`${this.name}: not connected: ${this.#lastError}`)
+    if (this.#watch?.isReplica === true) throw new NothingWritten(`${this.name}: it is a replica`)
     return this.#client
   }
 
@@ -205,6 +221,15 @@ async function allNodesReady(client: Redis | Cluster): Promise<void> {
   client.on('+node', (node: Redis) => { connect(node).catch(() => undefined) })
   await Promise.all(client.nodes('master').map(connect))
 }
+
+function watchCluster(client: Cluster, clock: Clock, changed: (why: string) => void): Watch {
+  const watch = new ClusterWatch(clock, () => client.nodes('master').map(({ options: { host, port } }) => `${host}:${port}`), changed)
+  for (const event of ['-node', '+node', 'node error', 'refresh']) client.on(event, () => watch.look(event === 'node error'))
+  return watch
+}
+
+/** A master that became a replica: behind its name or address there may be another one by now. Nothing is sent again. */
+const isReadonly = (error: Error): boolean => error.message.startsWith('READONLY')
 
 /** A cluster client wraps the reason of its nodes. */
 function reasonOf(error: Error): string {

@@ -6,7 +6,7 @@ import { redisScript } from './connection.ts'
 
 /**
  * Raises claims. KEYS: one claim row each. ARGV: epoch, nonce for each.
- * Returns for each '' when it holds now, else the row "epoch nonce" that refused it.
+ * Returns for each '' when it holds, '+' when it does so only now, else the row "epoch nonce" that refused it.
  */
 export const claimScript = redisScript(`
 local results = {}
@@ -18,10 +18,24 @@ for i, key in ipairs(KEYS) do
     local heldEpoch = tonumber(string.sub(held, 1, space - 1))
     refused = heldEpoch > tonumber(epoch) or (heldEpoch == tonumber(epoch) and string.sub(held, space + 1) ~= nonce)
   end
-  if not refused then redis.call('SET', key, epoch .. ' ' .. nonce) end
-  results[i] = refused and held or ''
+  local mine = epoch .. ' ' .. nonce
+  if not refused and held ~= mine then redis.call('SET', key, mine) end
+  results[i] = refused and held or held == mine and '' or '+'
 end
 return results
+`)
+
+/**
+ * What is there of a shard. KEYS: claim row, heads. ARGV: ids.
+ * Returns the row "epoch nonce" or '', then for each id version and epoch (8 bytes each) or ''.
+ */
+export const holdingScript = redisScript(`
+local found = { redis.call('GET', KEYS[1]) or '' }
+for i, id in ipairs(ARGV) do
+  local head = redis.call('HGET', KEYS[2], id)
+  found[i + 1] = head and string.sub(head, 1, 16) or ''
+end
+return found
 `)
 
 /**

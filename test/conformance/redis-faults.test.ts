@@ -29,7 +29,7 @@ async function connection(url: string, commandTimeoutMs = 5_000): Promise<RedisC
 const storeOn = async (url: string, commandTimeoutMs?: number): Promise<RedisActorStore> =>
   openedOn(await connection(url, commandTimeoutMs))
 async function openedOn(redisConnection: RedisConnection): Promise<RedisActorStore> {
-  const store = new RedisActorStore(redisConnection, new RedisKeys(''))
+  const store = new RedisActorStore(redisConnection, new RedisKeys(''), clock)
   await store.open()
   onTestFinished(() => store.close())
   return store

@@ -9,6 +9,8 @@ export interface TcpProxy {
   release(): void
   /** Resolves when bytes of a client are being held. */
   held(): Promise<void>
+  /** Breaks all connections; new ones go to this port. */
+  retarget(port: number): void
   /** The next bytes from the server are thrown away and the client's connection is reset. */
   cutNextReply(): void
   stop(): Promise<void>
@@ -16,12 +18,13 @@ export interface TcpProxy {
 
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
+  let target = targetPort
   let holding = false
   let cutting = false
   const kept: (() => void)[] = []
   const heldWaiters: (() => void)[] = []
   const server = createServer(client => {
-    const upstream = connect(targetPort, '127.0.0.1')
+    const upstream = connect(target, '127.0.0.1')
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => undefined)
@@ -58,6 +61,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       for (const send of kept.splice(0)) send()
     },
     held: () => kept.length > 0 ? Promise.resolve() : new Promise(resolve => { heldWaiters.push(resolve) }),
+    retarget(port) {
+      target = port
+      for (const socket of sockets) socket.destroy()
+    },
     cutNextReply: () => { cutting = true },
     async stop() {
       for (const socket of sockets) socket.destroy()
