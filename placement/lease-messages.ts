@@ -32,7 +32,6 @@ export type LeaseReport =
   | { readonly kind: 'failed'; readonly failure: LeaseFailure }
   | { readonly kind: 'news'; readonly news: LeaseNews }
   | { readonly kind: 'revoked' }
-  | { readonly kind: 'closed' }
   | { readonly kind: 'log'; readonly level: Level; readonly fields: object; readonly message: string }
 
 /** An error that crosses threads keeps its code, which a clone of it would lose. */

@@ -76,7 +76,11 @@ export class LeaseThread implements LeaseHolder {
       }
       this.#opening = {
         resolve: () => { settle(); this.#opened = true; resolve() },
-        reject: error => { settle(); void this.close(false); reject(error) },
+        reject: error => {
+          settle()
+          if (!this.#ended) void this.close(false)
+          reject(error)
+        },
       }
       this.#beatOn()
       this.#start(false)
@@ -145,7 +149,6 @@ export class LeaseThread implements LeaseHolder {
       workerData: task, name: 'troupe-lease', execArgv: [],
     })
     this.#worker = worker
-    worker.unref()
     let reason = 'it ended'
     worker.on('message', (said: LeaseReport) => this.#heard(said))
     worker.on('error', error => { reason = messageOf(error) })
@@ -153,6 +156,8 @@ export class LeaseThread implements LeaseHolder {
       this.#worker = undefined
       this.#gone(reason)
     })
+    // After the listeners: to listen is to keep the process up.
+    worker.unref()
   }
 
   #heard(said: LeaseReport): void {

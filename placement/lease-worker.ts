@@ -33,17 +33,6 @@ function serve(port: MessagePort, task: LeaseTask): void {
   keeper.onNews(news => report({ kind: 'news', news }))
   keeper.onRevoked(() => report({ kind: 'revoked' }))
 
-  const close = async (release: boolean): Promise<void> => {
-    await keeper.close(release)
-    await store.close().catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'the store of the lease did not close well'))
-    report({ kind: 'closed' })
-    port.close()
-  }
-  port.on('message', (order: LeaseOrder) => {
-    if (order.kind === 'renewNow') keeper.renewNow()
-    else void close(order.release)
-  })
-
   const open = async (): Promise<void> => {
     try {
       await store.open()
@@ -54,8 +43,28 @@ function serve(port: MessagePort, task: LeaseTask): void {
       report({ kind: 'failed', failure: failureOf(error) })
     }
   }
-  void open()
+  const opening = open()
+  const close = async (release: boolean): Promise<void> => {
+    await keeper.close(release)
+    // A connection that comes up after it was closed would stay.
+    await opening
+    await store.close().catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'the store of the lease did not close well'))
+    port.close()
+  }
+  port.on('message', (order: LeaseOrder) => {
+    if (order.kind === 'renewNow') keeper.renewNow()
+    else void close(order.release)
+  })
 }
 
-if (parentPort === null) throw new TroupeError('INTERNAL', 'placement/lease-worker: this file runs on a thread of its own')
-serve(parentPort, workerData as LeaseTask)
+function start(port: MessagePort | null): void {
+  if (port === null) throw new TroupeError('INTERNAL', 'placement/lease-worker: this file runs on a thread of its own')
+  try {
+    serve(port, workerData as LeaseTask)
+  } catch (error) {
+    // Nobody listens: this thread ends.
+    port.postMessage({ kind: 'failed', failure: failureOf(error) } satisfies LeaseReport)
+  }
+}
+
+start(parentPort)
