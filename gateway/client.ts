@@ -8,8 +8,8 @@
  * await client.actor<Account>('Account', 'alice').deposit(5)
  * ```
  * Arguments and results travel as codec bytes, so what an actor returns is what the caller gets (Map, Set, Date, bigint,
- * bytes, undefined). A call is sent once: another URL is tried only when none of its bytes left this process (P6). Only a
- * call with an idempotency key is sent again when its outcome is unknown, at most twice (client-resend.ts).
+ * bytes, undefined). A call is sent again only when it is proved that it did not run, or when it has an idempotency key, and
+ * only as often as the client's budget allows (client-resend.ts, P6).
  */
 import type { CallOptions, RemoteRef } from '../actors/actor-ref.ts'
 import type { ManagementOperation } from '../actors/management.ts'
@@ -26,7 +26,7 @@ import { CallGuard } from './client-guard.ts'
 import type { ClientTls } from './client-security.ts'
 import { readReply } from './client-reply.ts'
 import { remoteRef, type Callee } from './client-ref.ts'
-import { resending } from './client-resend.ts'
+import { Resending } from './client-resend.ts'
 import { asStream, type CallResult } from './client-stream.ts'
 import { checkOptions } from './gateway-options.ts'
 import { isStream } from './http-stream.ts'
@@ -113,13 +113,12 @@ interface ExchangeOptions {
   /** For the host, which is told what is left of it. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** It has an idempotency key. */
-  readonly resend?: boolean
+  readonly idempotencyKey?: string | undefined
 }
 
 class HttpClient implements Client {
   readonly #clock: Clock
-  readonly #random = new SystemRandom()
+  readonly #resending: Resending
   readonly #sender: HttpSender
   readonly #timeoutMs: number | undefined
   readonly #maxInFlight: number
@@ -130,6 +129,7 @@ class HttpClient implements Client {
 
   constructor(urls: readonly string[], options: ClientOptions) {
     this.#clock = options.clock ?? new SystemClock()
+    this.#resending = new Resending(this.#clock, new SystemRandom())
     this.#timeoutMs = timeoutOf(options.timeout)
     this.#maxInFlight = options.maxInFlight ?? 10_000
     this.#maxReplyBytes = options.maxReplyBytes ?? 64 * 1024 * 1024
@@ -180,7 +180,7 @@ class HttpClient implements Client {
     const headers: Record<string, string> = { accept: CODEC_TYPE, 'content-length': String(body?.length ?? 0), ...timeoutHeader(timeoutMs) }
     if (body !== undefined) headers['content-type'] = CODEC_TYPE
     if (idempotencyKey !== undefined) headers['idempotency-key'] = JSON.stringify(idempotencyKey)
-    return this.#exchange({ verb: 'POST', path, headers, body }, what, waitFor(timeoutMs), { timeoutMs, signal, resend: idempotencyKey !== undefined })
+    return this.#exchange({ verb: 'POST', path, headers, body }, what, waitFor(timeoutMs), { timeoutMs, signal, idempotencyKey })
   }
 
   async status(): Promise<ClusterStatus> {
@@ -232,7 +232,8 @@ class HttpClient implements Client {
       return readReply(await this.#sender.send(outgoing, guard, sentTo), guard, this.#maxReplyBytes)
     }
     try {
-      const value = await (options.resend === true ? resending(guard, this.#random, send) : send())
+      const { idempotencyKey } = options
+      const value = await this.#resending.run(guard, idempotencyKey === undefined ? undefined : `${outgoing.path} ${idempotencyKey}`, send)
       if (!isStream(value)) guard.end()
       return value
     } catch (error) {
