@@ -132,6 +132,7 @@ export class TablePublisher {
     this.#table = after
     this.#forgetReleases()
     this.#parts.published(before, after, left)
+    if ([...after.members.values()].some(member => member.leaving && !after.holds(member.id))) this.request(0)
     this.#watchMoves(after)
   }
 
@@ -146,7 +147,8 @@ export class TablePublisher {
     }
     const living = [...this.#parts.members()]
     let table = nextTable(before, living, version, rules)
-    const left = living.filter(member => member.leaving && !table.holds(member.id))
+    // Hosts that miss a member take it for dead, unless a table has told them that it leaves.
+    const left = living.filter(member => member.leaving && this.#table.members.get(member.id)?.leaving === true && !table.holds(member.id))
     if (left.length > 0) table = nextTable(before, living.filter(member => !left.includes(member)), version, rules)
     if (table === before && (this.#floor > before.version || before !== this.#table)) table = before.renumbered(version)
     return { table, left }
