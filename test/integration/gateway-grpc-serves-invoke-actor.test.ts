@@ -7,6 +7,7 @@ import { decode, encode } from '../../core/codec.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { silentLogger } from '../../core/logger.ts'
 import { grpcGateway, type GrpcGatewayOptions } from '../../gateway/grpc.ts'
+import type { Dispatcher } from '../../runtime/dispatch/dispatcher.ts'
 import { TableDispatcher, type Method } from '../unit/gateway/table-dispatcher.ts'
 import { aborted, pending, within } from '../unit/gateway/serving.ts'
 
@@ -208,4 +209,21 @@ test('an idempotency key comes as metadata of the call, or in the map that stand
     expect(await caught(ask({}, {}, metadata))).toMatchObject({ code: grpc.INVALID_ARGUMENT, details: expect.stringContaining('idempotency-key') as string })
   }
   expect(await caught(ask({ metadata: { 'idempotency-key': 'b' } }, {}, withKey('a')))).toMatchObject({ code: grpc.INVALID_ARGUMENT })
+})
+
+test('a host that takes no more calls says so before the arguments are read, and calls it takes are counted with their bytes', async () => {
+  const { ask, dispatcher } = await serve({ m: r => r.args })
+  const asked: number[] = []
+  const door: Dispatcher = dispatcher
+  door.refusal = bytes => {
+    asked.push(bytes)
+    return asked.length === 1 ? new TroupeError('OVERLOADED', 'this host is behind with its work', { retryAfterMs: 700 }) : undefined
+  }
+  const error = await caught(ask({ data: Buffer.from('{no json') }))
+  expect(error.code).toBe(grpc.RESOURCE_EXHAUSTED)
+  expect(plain(error)).toMatchObject({ 'troupe-code': 'OVERLOADED', 'troupe-executed': 'no' })
+  expect(dispatcher.requests).toEqual([])
+  await ask({ data: Buffer.from('[1]') })
+  expect(asked).toEqual([8, 3])
+  expect(dispatcher.requests.map(r => r.bytes)).toEqual([3])
 })
