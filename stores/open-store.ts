@@ -96,7 +96,7 @@ function storesOf(url: string, options: OpenStoreOptions, expected: string = for
     }
     case 'postgres': case 'postgresql': {
       const postgres = new PostgresConnection(parsePostgresUrl(url), namespace, clock, options.log === undefined ? {} : { log: options.log })
-      return { actors: new PostgresActorStore(postgres), cluster: new PostgresClusterStore(postgres) }
+      return { actors: new PostgresActorStore(postgres, clock), cluster: new PostgresClusterStore(postgres) }
     }
     case 'etcd': case 'etcds':
       throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))}: etcd keeps the cluster's rows alone; give it as clusterStore (--cluster-store), and the actors a store of their own: ${forms}`)

@@ -122,6 +122,10 @@ export class RegressCheck {
     if (!this.#looking) void this.#check()
   }
 
+  open(): void {
+    this.#closed = false
+  }
+
   close(): void {
     this.#closed = true
   }
@@ -132,7 +136,7 @@ export class RegressCheck {
       const changes = this.#changes
       const asked = this.#questions()
       try {
-        const found = await this.#look(asked.map(({ witness, acknowledged }) => ({ key: witness, ids: [...acknowledged.keys()] })))
+        const found = asked.length === 0 ? [] : await this.#look(asked.map(({ witness, acknowledged }) => ({ key: witness, ids: [...acknowledged.keys()] })))
         this.#looked = changes
         this.#judge(this.#why, asked, found)
       } catch (error) {
@@ -171,7 +175,7 @@ export class RegressCheck {
       for (const one of standing) lost.push({ ...one, type })
     }
     if (shards.length > 0) this.#tell(why, shards, lost)
-    else this.#log.info({ store: this.#name, why, shards: asked.length }, 'the store holds all that it had acknowledged to this host')
+    else if (asked.length > 0) this.#log.info({ store: this.#name, why, shards: asked.length }, 'the store holds all that it had acknowledged to this host')
   }
 
   #tell(why: string, shards: readonly ShardKey[], lost: Lost[]): void {

@@ -5,12 +5,14 @@
  * What has no answer is 'unknown': a procedure that was sent may still run, but after a claim with a higher epoch it
  * changes nothing, which is what resolves the doubt.
  */
+import type { Clock } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
 import {
   NEVER_DUE, type ActorAddress, type ActorPage, type ActorStore, type ActorWrite, type Claim, type ClaimResult, type CommitResult,
-  type DuePage, type DueQuery, type DueRow, type EntryPage, type EntryRead, type EntryValues, type StoredActor,
+  type DuePage, type DueQuery, type DueRow, type EntryPage, type EntryRead, type EntryValues, type Regress, type StoredActor,
 } from '../actor-store.ts'
 import { NothingWritten } from '../nothing-written.ts'
+import { RegressCheck, type Holding, type Look } from '../regress-check.ts'
 import { commitParameters } from './commit-request.ts'
 import type { PostgresConnection } from './connection.ts'
 import { actorStatements, type ActorStatements } from './statements.ts'
@@ -27,17 +29,27 @@ export class PostgresActorStore implements ActorStore {
   /** The last commit, while there is one: on connections of their own they could overtake each other. */
   #commits: Promise<unknown> | undefined
 
-  constructor(postgres: PostgresConnection) {
+  readonly #check: RegressCheck
+
+  constructor(postgres: PostgresConnection, clock: Clock) {
     this.name = postgres.name
     this.#postgres = postgres
     this.#statements = actorStatements(postgres.schema)
+    this.#check = new RegressCheck({ name: postgres.name, clock, log: postgres.log, look: shards => this.#holdings(shards) })
+    postgres.onServerChange(why => this.#check.serverChanged(why))
   }
 
   open(): Promise<void> {
+    this.#check.open()
     return this.#postgres.open()
   }
 
+  onRegress(listener: (regress: Regress) => void): void {
+    this.#check.onRegress(listener)
+  }
+
   close(): Promise<void> {
+    this.#check.close()
     return this.#postgres.close()
   }
 
@@ -46,10 +58,12 @@ export class PostgresActorStore implements ActorStore {
     const [row] = await this.#postgres.run(this.#statements.claim, [
       claims.map(({ type }) => type), claims.map(({ shard }) => shard), claims.map(({ epoch }) => epoch), claims.map(({ nonce }) => nonce),
     ]) as [[epochs: (number | null)[], nonces: (string | null)[]]]
-    return claims.map((_, index) => {
+    const results = claims.map((_, index): ClaimResult => {
       const epoch = row[0][index]
       return epoch == null ? { outcome: 'ok' } : { outcome: 'refused', epoch, nonce: row[1][index]! }
     })
+    this.#check.claimed(claims, results)
+    return results
   }
 
   async load(actors: readonly ActorAddress[]): Promise<readonly (StoredActor | undefined)[]> {
@@ -109,6 +123,7 @@ export class PostgresActorStore implements ActorStore {
     this.#commits = done
     const results = await done
     if (this.#commits === done) this.#commits = undefined
+    this.#check.committed(writes, results)
     return results
   }
 
@@ -128,6 +143,16 @@ export class PostgresActorStore implements ActorStore {
     ])
     for (const [n, value] of rows as [number, Buffer][]) values[n - 1] = value
     return values
+  }
+
+  async #holdings(shards: Parameters<Look>[0]): Promise<readonly Holding[]> {
+    const actors = shards.flatMap(({ key, ids }) => ids.map(id => ({ type: key.type, id })))
+    const claims = await this.#postgres.run(this.#statements.claims, [shards.map(({ key }) => key.type), shards.map(({ key }) => key.shard)])
+    const versions = await this.#postgres.run(this.#statements.versions, [actors.map(({ type }) => type), actors.map(({ id }) => id)])
+    const claimOf = new Map((claims as [number, number, string][]).map(([n, epoch, nonce]) => [n, { epoch, nonce }]))
+    const headOf = new Map((versions as [number, number, number][]).map(([n, version, epoch]) => [n, { version, epoch }]))
+    let actor = 0
+    return shards.map(({ ids }, index) => ({ claim: claimOf.get(index + 1), heads: ids.map(() => headOf.get(++actor)) }))
   }
 
   /** Never rejects. */

@@ -50,12 +50,13 @@ export class PostgresConnection {
   readonly #schemaName: string
   readonly #address: PostgresAddress
   readonly #clock: Clock
-  readonly #log: Logger
+  readonly log: Logger
   readonly #openTimeoutMs: number
   readonly #commandTimeoutMs: number
   #pool: Pool | undefined
   /** Those whose sockets are open. */
   readonly #clients = new Set<PoolClient>()
+  readonly #listeners: ((why: string) => void)[] = []
   #opening: Promise<void> | undefined
   #users = 0
 
@@ -65,7 +66,7 @@ export class PostgresConnection {
     this.schema = quoted(this.#schemaName)
     this.#address = address
     this.#clock = clock
-    this.#log = options.log ?? silentLogger
+    this.log = options.log ?? silentLogger
     this.#openTimeoutMs = options.openTimeoutMs ?? 5_000
     this.#commandTimeoutMs = options.commandTimeoutMs ?? 5_000
   }
@@ -89,6 +90,11 @@ export class PostgresConnection {
     const pool = this.#pool
     this.#pool = undefined
     if (pool !== undefined) await this.#end(pool)
+  }
+
+  /** Called when another server may answer than before, or the same one with other data; `why` is for people. */
+  onServerChange(listener: (why: string) => void): void {
+    this.#listeners.push(listener)
   }
 
   /**
@@ -119,8 +125,13 @@ export class PostgresConnection {
       if (this.#pool === undefined) throw new Error('it is not open')
       return await this.#pool.connect()
     } catch (error) {
+      this.#changed('PostgreSQL could not be reached for a while')
       throw new NothingWritten(`${this.name}: ${reasonOf(error)}`)
     }
+  }
+
+  #changed(why: string): void {
+    if (this.#pool !== undefined) for (const listener of this.#listeners) listener(why)
   }
 
   async #connect(): Promise<void> {
@@ -131,7 +142,7 @@ export class PostgresConnection {
       const client = await this.#firstClient(pool, giveUpAt)
       try {
         const leftMs = (): number => Math.max(1_000, Math.ceil(giveUpAt - this.#clock.monotonicMs()))
-        for (const warning of await checkServer(client, leftMs())) this.#log.warn({ store: this.name }, warning)
+        for (const warning of await checkServer(client, leftMs())) this.log.warn({ store: this.name }, warning)
         await migrate(client, this.#schemaName, leftMs())
       } finally {
         // It may be left inside a transaction, which ends with it.
@@ -168,7 +179,10 @@ export class PostgresConnection {
       options: sessionOptions(this.#commandTimeoutMs),
       fallback_application_name: 'troupe',
     })
-    const lost = (error: Error): void => this.#log.debug({ store: this.name, reason: error.message }, 'postgres connection lost')
+    const lost = (error: Error): void => {
+      this.#changed('a connection to PostgreSQL was lost')
+      this.log.debug({ store: this.name, reason: error.message }, 'postgres connection lost')
+    }
     // Without listeners the loss of a connection that nobody uses at the moment would end the process.
     pool.on('error', lost)
     pool.on('connect', client => {

@@ -4,7 +4,7 @@
  */
 import type { Statement } from './connection.ts'
 
-export interface ActorStatements extends Readonly<Record<'claim' | 'commit' | 'load' | 'loadEntries' | 'listEntries' | 'due' | 'list', Statement>> {}
+export interface ActorStatements extends Readonly<Record<'claim' | 'commit' | 'load' | 'loadEntries' | 'listEntries' | 'due' | 'list' | 'claims' | 'versions', Statement>> {}
 
 export const actorStatements = (s: string): ActorStatements => ({
   claim: {
@@ -54,6 +54,16 @@ export const actorStatements = (s: string): ActorStatements => ({
   list: {
     name: 'troupe list',
     text: `select id from ${s}.heads where type = $1 and id > $2 order by id limit $3::int`,
+  },
+  claims: {
+    name: 'troupe claims',
+    text: `select a.n::int, c.epoch, c.nonce
+      from unnest($1::text[], $2::int[]) with ordinality a(type, shard, n) join ${s}.claims c on c.type = a.type and c.shard = a.shard`,
+  },
+  versions: {
+    name: 'troupe versions',
+    text: `select a.n::int, h.version::float8, h.epoch
+      from unnest($1::text[], $2::text[]) with ordinality a(type, id, n) join ${s}.heads h on h.type = a.type and h.id = a.id`,
   },
 })
 

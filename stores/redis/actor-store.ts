@@ -62,6 +62,7 @@ export class RedisActorStore implements ActorStore {
   }
 
   open(): Promise<void> {
+    this.#check.open()
     return this.#redis.open()
   }
 

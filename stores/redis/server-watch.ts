@@ -29,14 +29,16 @@ const AGAIN_MS = 250
 /** Any other. */
 const REGULAR_MS = 5_000
 
+export interface ServerWatchOptions {
+  readonly name: string
+  readonly clock: Clock
+  readonly log: Logger
+  readonly info: () => Promise<string>
+  readonly changed: (why: string) => void
+}
+
 export class ServerWatch implements Watch {
-  readonly #options: {
-    readonly name: string
-    readonly clock: Clock
-    readonly log: Logger
-    readonly info: () => Promise<string>
-    readonly changed: (why: string) => void
-  }
+  readonly #options: ServerWatchOptions
   /** Of the last master. */
   #known: Identity | undefined
   isReplica = false
@@ -44,7 +46,7 @@ export class ServerWatch implements Watch {
   #phase: 'idle' | 'looking' | 'closed' = 'idle'
 
   /** @param first what `info` said when the connection was made; '' when it may not be asked */
-  constructor(options: ServerWatch['#options'], first: string) {
+  constructor(options: ServerWatchOptions, first: string) {
     this.#options = options
     if (first !== '') this.#seen(identityIn(first))
   }

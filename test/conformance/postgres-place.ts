@@ -54,7 +54,7 @@ export class PostgresPlace {
 
   /** An open store, closed after the test. */
   async store(url?: string, commandTimeoutMs = 5_000): Promise<PostgresActorStore> {
-    const store = new PostgresActorStore(this.connection(url, { commandTimeoutMs }))
+    const store = new PostgresActorStore(this.connection(url, { commandTimeoutMs }), new SystemClock())
     await store.open()
     onTestFinished(() => store.close())
     return store
