@@ -244,6 +244,8 @@ export class HostLife {
     const { options, types, addresses } = this.#parts
     const longestDrainMs = Math.max(options.drainTimeoutMs, ...[...types.values()].map(t => t.drainTimeoutMs ?? 0))
     return [
+      // Its last commits need the lease.
+      { name: 'lease', stop: () => this.membership.close() },
       { name: 'clocks', stop: () => { this.#idle.close(); this.#timers.close(); this.#heldUp.close() } },
       {
         name: 'transport',
@@ -280,10 +282,9 @@ export class HostLife {
     }, timeoutMs)
   }
 
-  /** Gives its shards to others and ends its membership. Never throws. */
-  async leave(): Promise<void> {
-    await this.membership.leave(LEAVE_MS)
-    await this.membership.close()
+  /** Gives its shards to others; its lease lasts until `stop` has stored what running turns leave. Never throws. */
+  leave(): Promise<void> {
+    return this.membership.leave(LEAVE_MS)
   }
 
   static readonly leaveWithinMs = LEAVE_MS + 2000

@@ -90,8 +90,8 @@ describe('troupe status', () => {
     await troupe('call', 'Counter/one', 'get')
     const { code, stdout } = await troupe('status')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/table version \d+, placement standalone, store lmdb:/)
-    expect(stdout).toMatch(/^HOST +PHASE +HTTP +PEER +TABLE +TYPE +SHARDS +ACTIVATIONS$/m)
+    expect(stdout).toMatch(/table version \d+, placement connected, led by 127\.0\.0\.1:\d+, store lmdb:/)
+    expect(stdout).toMatch(/^HOST +PHASE +LEASE +HTTP +PEER +TABLE +TYPE +SHARDS +ACTIVATIONS$/m)
     expect(stdout).toMatch(/^solo +serving +http:\/\/127\.0\.0\.1:\d+ .*1,024/m)
     expect(stdout).toMatch(/Counter +1,024 +\d+/)
   })
@@ -106,7 +106,7 @@ describe('troupe status', () => {
     const { code, stdout } = await troupe('status', 'Counter/one', '--json')
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({
-      placement: 'standalone',
+      placement: 'connected',
       hosts: [{ id: 'solo', phase: 'serving', shards: { Counter: 1024 } }],
       actor: { type: 'Counter', id: 'one', member: { id: 'solo' } },
     })

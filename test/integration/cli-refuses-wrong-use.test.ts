@@ -53,7 +53,7 @@ const refusals: readonly [name: string, args: readonly string[], says: RegExp, e
   ['a store URL of an unknown kind', ['placement', '--port', '0', '--store', 'oracle://x'], /oracle/],
   ['a placement that would forget', ['placement', '--port', '0', '--store', 'memory:'], /memory: is gone with this process/],
   ['a cluster member whose state nobody else can read', ['host', exampleApp('counter.ts'), '--placement', '127.0.0.1:1', '--store', 'memory:', '--http-port', '0', '--grpc-port', 'off'], /belongs to this process alone/],
-  ['a cluster member that nobody can reach', ['host', exampleApp('counter.ts'), '--placement', '127.0.0.1:1', '--listen', '0.0.0.0', '--http-port', '0', '--grpc-port', 'off'], /--advertise/],
+  ['a cluster member that nobody can reach', ['host', exampleApp('counter.ts'), '--store', 'redis://127.0.0.1:1', '--listen', '0.0.0.0', '--insecure', '--http-port', '0', '--grpc-port', 'off'], /--advertise/],
   ['a placement whose rows would be forgotten', ['placement', '--port', '0', '--cluster-store', 'memory:'], /cluster store memory: is gone with this process/],
   ['etcd as a store of actors', ['placement', '--port', '0', '--store', 'etcd://h:2379'], /etcd keeps the cluster's rows alone; give it as clusterStore \(--cluster-store\)/],
   ['etcd without a host', ['dev', exampleApp('counter.ts'), '--cluster-store', 'etcd:', '--http-port', '0', '--grpc-port', 'off'], /shape of an etcd URL/],

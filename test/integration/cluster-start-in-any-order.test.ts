@@ -48,14 +48,15 @@ describe('a host', () => {
     expect(await ends).toEqual([{ code: 0, signal: null }, { code: 0, signal: null }])
   })
 
-  it('alone is refused on the store of a living cluster, which serves on', async () => {
+  it('that names no placement service joins the cluster on its store', async () => {
     await using processes = new TestProcesses()
     const { address } = await processes.placement()
     const member = await processes.host('a', { placement: address })
-    const alone = processes.startHost('alone')
-    expect(await alone.ended(15_000)).toEqual({ code: 1, signal: null })
-    expect(alone.stderr).toMatch(/^troupe: LEADER_HELD: [^\n]*--placement[^\n]*\n$/)
+    const other = await processes.host('b')
     expect(await callHttp(member.http, 'Counter', 'x', 'increment')).toMatchObject({ status: 200, body: 1 })
+    expect(await callHttp(other.http, 'Counter', 'x', 'increment')).toMatchObject({ status: 200, body: 2 })
+    const { hosts } = await (await fetch(`${other.http}/troupe/v1/status`)).json() as { hosts: { id: string }[] }
+    expect(hosts.map(({ id }) => id)).toEqual(['a', 'b'])
   })
 
   it('is refused when a living host has its name, which serves on', async () => {
