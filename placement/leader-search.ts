@@ -60,6 +60,12 @@ export class LeaderSearch {
     return true
   }
 
+  /** A service that was asked takes the process at `address` for the leader. Two that point at each other are asked no faster for it. */
+  pointedTo(address: string): void {
+    this.#hint = address
+    this.#index = this.addresses.indexOf(address)
+  }
+
   #restart(): void {
     this.#index = 0
     this.#failures = 0

@@ -1,27 +1,26 @@
 /**
  * A host's part in a cluster with a placement service. Decisions over the ports `Dial` and `LeaseHolder`; gRPC is an adapter of the first.
  *
- * The host opens a lease and then looks for whoever leads, for ever, with backoff; a renewal that names a newer leader is followed at
- * once. It comes back with the same incarnation, so that a broken stream or a change of leader moves nothing. The table stays in force
- * meanwhile (P9), and newer ones come through renewals (`table-catch-up.ts`). Tables and terms that are lower than what was seen are refused.
- * Nothing queues while no leader is there: what was released and that the host leaves is remembered and said again.
+ * The host opens a lease and then looks for whoever leads (`leader-stream.ts`). It comes back with the same incarnation, so that a
+ * broken stream or a change of leader moves nothing. The table stays in force meanwhile (P9), and newer ones come through renewals of the
+ * lease (`table-catch-up.ts`). Tables and terms that are lower than what was seen are refused. Nothing queues while no leader
+ * is there: what was released and that the host leaves is remembered and said again.
  *
  * The membership is over when the service refuses the host, or the store has revoked its lease: told once (`onExpelled`). Being
  * cut off from the service alone is no end.
  */
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { mechanisms } from '../core/mechanisms.ts'
 import type { Random } from '../core/random.ts'
-import type { ClusterStore, LeaderRow } from '../stores/cluster-store.ts'
+import type { ClusterStore } from '../stores/cluster-store.ts'
 import { addressProblem } from './addresses.ts'
-import { backoffMs } from './backoff.ts'
-import { LeaderSearch } from './leader-search.ts'
+import { LeaderStream } from './leader-stream.ts'
 import type { LeaseHolder, LeaseNews } from './lease.ts'
 import type { JoinRequest, Membership, PlacementTable, TableChange } from './membership.ts'
 import type { PlacementMessage, Refusal } from './messages.ts'
-import type { Dial, PlacementLink } from './placement-link.ts'
+import type { Dial } from './placement-link.ts'
 import { grpcDial } from './placement-grpc.ts'
 import { Releases } from './releases.ts'
 import { applyDelta, decodeTable } from './table-codec.ts'
@@ -60,50 +59,39 @@ type Phase = 'new' | 'opening' | 'joining' | 'member' | 'ended'
 
 export class PlacementClient implements Membership {
   readonly #clock: Clock
-  readonly #random: Random
   readonly #log: Logger
   readonly #lease: LeaseHolder
   readonly #storeName: string
-  readonly #heartbeatMs: number
-  readonly #silenceMs: number
-  readonly #dial: Dial
   readonly #view: TableView
   readonly #catchUp: TableCatchUp
-  readonly #search: LeaderSearch
+  readonly #stream: LeaderStream
   readonly #releases = new Releases()
   readonly #expelled: ((reason: Error) => void)[] = []
-  readonly #leaderLost: (() => void)[] = []
   #self: JoinRequest | undefined
   #phase: Phase = 'new'
   #joining: { resolve(): void; reject(error: Error): void } | undefined
   #leaving: (() => void) | undefined
   #asksToLeave = false
-  #link: PlacementLink | undefined
-  #dialed: string | undefined
-  #connected = false
-  #heardMs = 0
-  /** The highest term that was seen, and that of the present link. */
+  /** The highest term that was seen. */
   #term = 0
-  #linkTerm = 0
-  #timer: Timer | undefined
-  #lastProblem = 'no answer'
 
   /** @throws BAD_OPTION naming each address that is not HOST:PORT */
   constructor(options: PlacementClientOptions) {
     const { clock, random, log, lease, clusterStore } = options
     this.#clock = clock
-    this.#random = random
     this.#log = log
     this.#lease = lease
     this.#storeName = clusterStore.name
-    this.#search = new LeaderSearch(checkedAddresses(options.addresses))
-    this.#heartbeatMs = options.heartbeatMs ?? 500
-    this.#silenceMs = options.silenceMs ?? 2_500
-    this.#dial = options.dial ?? grpcDial()
     const shards = 2 ** (options.shardBits ?? 10)
     this.#view = new TableView(clock, emptyTable(shards))
     this.#catchUp = new TableCatchUp({
       clusterStore, clock, log, shards, version: () => this.#view.table.version, found: (table, term) => this.#storedTable(table, term),
+    })
+    this.#stream = new LeaderStream({
+      clock, random, log, dial: options.dial ?? grpcDial(), addresses: checkedAddresses(options.addresses),
+      heartbeatMs: options.heartbeatMs ?? 500, silenceMs: options.silenceMs ?? 2_500, version: () => this.#view.table.version,
+      hello: () => ({ version: this.#view.table.version, kind: 'join', join: { ...this.#self!, leaving: this.#asksToLeave } }),
+      received: message => this.#receive(message), searching: () => lease.renewNow(),
     })
     lease.onNews(news => this.#news(news))
     lease.onRevoked(() => this.#revoked())
@@ -114,7 +102,7 @@ export class PlacementClient implements Membership {
   }
 
   get connected(): boolean {
-    return this.#connected
+    return this.#stream.connected
   }
 
   mayServe(): boolean {
@@ -127,7 +115,7 @@ export class PlacementClient implements Membership {
     this.#self = self
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(timeoutMs, () => this.#joining?.reject(this.#tooLate(timeoutMs)), true)
-      const notice = this.#clock.after(SAY_WAITING_MS, () => this.#log.info({ placement: this.#search.addresses, reason: this.#lastProblem }, 'waiting for placement'), true)
+      const notice = this.#clock.after(SAY_WAITING_MS, () => this.#log.info({ placement: this.#stream.addresses, reason: this.#stream.problem }, 'waiting for placement'), true)
       const settle = (): void => {
         timer.cancel()
         notice.cancel()
@@ -144,16 +132,15 @@ export class PlacementClient implements Membership {
   #leaseOpened(): void {
     if (this.#phase !== 'opening') return
     this.#phase = 'joining'
-    // News of the lease may have been first.
-    if (this.#link === undefined) this.#connect()
+    this.#stream.start()
   }
 
   #tooLate(timeoutMs: number): TroupeError {
     if (this.#phase === 'opening') return new TroupeError('STORE_UNAVAILABLE', `no lease could be opened in ${this.#storeName} within ${timeoutMs} ms`)
-    const { addresses } = this.#search
+    const { addresses, problem } = this.#stream
     const why = addresses.length === 0
       ? `no process leads placement: ${this.#storeName} had no leader row within ${timeoutMs} ms; start hosts without --placement, or a troupe placement, on this store`
-      : `no placement service at ${addresses.join(', ')} took this host in within ${timeoutMs} ms (${this.#lastProblem}); is it running there?`
+      : `no placement service at ${addresses.join(', ')} took this host in within ${timeoutMs} ms (${problem}); is it running there?`
     return new TroupeError('PLACEMENT_UNREACHABLE', why, { data: { addresses } })
   }
 
@@ -167,20 +154,17 @@ export class PlacementClient implements Membership {
 
   /** Called when the stream to the leader breaks that this host was connected to. */
   onLeaderLost(listener: () => void): void {
-    this.#leaderLost.push(listener)
+    this.#stream.onLost(listener)
   }
 
   /** Somebody else on this host has seen who leads: looked into at once when it is news. */
   leaderMayBe(address: string | undefined): void {
-    if (!this.#search.heard(address) || !this.#seeks || address === this.#dialed) return
-    // That one may be behind. A renewal knows the term.
-    if (this.#connected) this.#lease.renewNow()
-    else this.#redial(`the leader may be at ${address}`)
+    this.#stream.mayBe(address)
   }
 
   waitFor(version: number, timeoutMs: number): Promise<boolean> {
     if (this.#phase === 'ended') return Promise.resolve(this.#view.table.version >= version)
-    if (!this.#connected && version > this.#view.table.version) this.#lease.renewNow()
+    if (!this.connected && version > this.#view.table.version) this.#lease.renewNow()
     return this.#view.waitFor(version, timeoutMs)
   }
 
@@ -190,7 +174,7 @@ export class PlacementClient implements Membership {
   }
 
   suspect(memberId: string): void {
-    if (this.#connected) this.#link?.send({ version: this.#view.table.version, kind: 'suspect', suspect: { id: memberId } })
+    this.#stream.send({ version: this.#view.table.version, kind: 'suspect', suspect: { id: memberId } })
   }
 
   leave(timeoutMs: number): Promise<void> {
@@ -205,7 +189,7 @@ export class PlacementClient implements Membership {
       const timer = this.#clock.after(timeoutMs, done, true)
       this.#leaving = done
       this.#watchLeave(done)
-      if (this.#connected) this.#link?.send({ version: this.#view.table.version, kind: 'leave', leave: {} })
+      this.#stream.send({ version: this.#view.table.version, kind: 'leave', leave: {} })
     })
   }
 
@@ -214,7 +198,7 @@ export class PlacementClient implements Membership {
     let silentMs = 0
     const look = (): void => {
       if (this.#leaving !== done || this.#phase === 'ended') return
-      silentMs = this.#connected ? 0 : silentMs + LEAVE_LOOK_MS
+      silentMs = this.connected ? 0 : silentMs + LEAVE_LOOK_MS
       if (silentMs >= LEAVE_ALONE_MS) done()
       else this.#clock.after(LEAVE_LOOK_MS, look, true)
     }
@@ -232,10 +216,7 @@ export class PlacementClient implements Membership {
   #end(): void {
     const was = this.#phase
     this.#phase = 'ended'
-    this.#timer?.cancel()
-    this.#connected = false
-    this.#link?.close()
-    this.#link = undefined
+    this.#stream.stop()
     this.#catchUp.close()
     this.#view.close()
     this.#leaving?.()
@@ -255,17 +236,9 @@ export class PlacementClient implements Membership {
 
   #news({ version, leader }: LeaseNews): void {
     if (this.#phase === 'ended') return
-    if (leader !== undefined && this.#search.saw(leader)) this.#leads(leader)
+    if (leader !== undefined) this.#stream.leads(leader)
     // The first table of a host is its welcome, and comes by the stream alone.
-    if (this.#phase === 'member') this.#catchUp.heard(version, this.#connected)
-  }
-
-  #leads({ address, term }: LeaderRow): void {
-    if (!this.#seeks) return
-    if (this.#link !== undefined && this.#dialed === address) return
-    // The stream may have told of this term, or a later one, before the renewal did.
-    if (this.#connected && this.#linkTerm >= term) return
-    this.#redial(`placement is led from ${address} now`)
+    if (this.#phase === 'member') this.#catchUp.heard(version, this.connected)
   }
 
   #revoked(): void {
@@ -283,76 +256,11 @@ export class PlacementClient implements Membership {
 
   // ---- the stream -------------------------------------------------------------------------------------------------
 
-  /** Whether this client wants a stream. */
-  get #seeks(): boolean {
-    return this.#phase === 'joining' || this.#phase === 'member'
-  }
-
-  #connect(): void {
-    this.#timer?.cancel()
-    const address = this.#search.next
-    if (address === undefined) return this.#retry('no leader row in the cluster store')
-    this.#heardMs = this.#clock.monotonicMs()
-    this.#dialed = address
-    this.#linkTerm = 0
-    const link: PlacementLink = this.#dial(address, {
-      message: message => this.#link === link && this.#receive(message),
-      closed: reason => { if (this.#link === link) this.#broke(`${address}: ${messageOf(reason)}`) },
-    })
-    this.#link = link
-    const { version } = this.#view.table
-    link.send({ version, kind: 'join', join: { ...this.#self!, leaving: this.#asksToLeave } })
-    this.#beat()
-  }
-
-  /** Heartbeats, and the notice that nothing is heard any more. While joining the service may be silent: it waits for a verdict. */
-  #beat(): void {
-    this.#timer?.cancel()
-    this.#timer = this.#clock.after(this.#heartbeatMs, () => {
-      const silentMs = this.#clock.monotonicMs() - this.#heardMs
-      if (silentMs >= (this.#connected ? this.#silenceMs : 4 * this.#silenceMs)) return this.#broke(`silent for ${Math.round(silentMs)} ms`)
-      if (this.#connected) this.#link?.send({ version: this.#view.table.version, kind: 'heartbeat', heartbeat: {} })
-      this.#beat()
-    })
-  }
-
-  #broke(reason: string): void {
-    const was = this.#connected
-    this.#drop(reason)
-    this.#search.failed()
-    this.#retry(reason)
-    if (was) for (const listener of this.#leaderLost) listener()
-  }
-
-  #retry(reason: string): void {
-    this.#lastProblem = reason
-    if (!this.#seeks) return
-    // Who leads now is what the next attempt needs to know.
-    this.#lease.renewNow()
-    this.#timer?.cancel()
-    this.#timer = this.#clock.after(backoffMs(this.#search.rounds, 25, 1_000, this.#random), () => this.#connect())
-  }
-
-  #redial(reason: string): void {
-    this.#drop(reason)
-    this.#connect()
-  }
-
-  #drop(reason: string): void {
-    const link = this.#link
-    this.#link = undefined
-    if (this.#connected) this.#log.warn({ reason }, 'the stream to placement ended; the table stays in force')
-    this.#connected = false
-    link?.close()
-  }
-
   #receive(message: PlacementMessage): void {
-    this.#heardMs = this.#clock.monotonicMs()
     if (message.kind === 'refused') return this.#refused(message.refused)
-    if (message.kind === 'notice') return this.#broke(message.notice.reason)
-    if (message.term < this.#term && !mechanisms.off?.has('table-term')) return this.#broke(`its term ${message.term} is over, ${this.#term} was seen`)
+    if (message.kind === 'notice') return this.#stream.broke(message.notice.reason)
+    if (message.term < this.#term && !mechanisms.off?.has('table-term')) return this.#stream.broke(`its term ${message.term} is over, ${this.#term} was seen`)
     this.#term = message.term
-    this.#linkTerm = message.term
     if (message.kind === 'left') return this.#left()
     if (message.kind === 'full' || message.kind === 'delta') this.#tableCame(message)
   }
@@ -365,26 +273,26 @@ export class PlacementClient implements Membership {
     } catch (error) {
       this.#log.error({ err: messageOf(error) }, 'a placement table could not be taken')
       // The next stream starts with a full table.
-      return this.#broke(messageOf(error))
+      return this.#stream.broke(messageOf(error))
     }
     this.#releases.forget(this.#view.table, this.#self!.id)
     // A listener may have closed this membership.
-    if (!this.#seeks || this.#connected) return
-    this.#connected = true
-    this.#search.succeeded()
+    if (this.#phase === 'ended' || this.connected) return
+    this.#stream.welcomed()
     this.#sayReleased()
-    if (this.#asksToLeave) this.#link?.send({ version: this.#view.table.version, kind: 'leave', leave: {} })
+    if (this.#asksToLeave) this.#stream.send({ version: this.#view.table.version, kind: 'leave', leave: {} })
     this.#joining?.resolve()
   }
 
   #sayReleased(): void {
     const sets = this.#releases.sets()
-    if (this.#connected && sets.length > 0) this.#link?.send({ version: this.#view.table.version, kind: 'released', released: { sets } })
+    if (sets.length > 0) this.#stream.send({ version: this.#view.table.version, kind: 'released', released: { sets } })
   }
 
   #refused(refusal: Refusal): void {
-    if (refusal.retry) return this.#broke(refusal.message)
-    this.#expel(new TroupeError(refusal.code, refusal.message, { data: parsed(refusal.data) }))
+    const data = parsed(refusal.data)
+    if (refusal.retry) return this.#stream.sentOn(refusal.message, (data as { leader?: unknown } | null | undefined)?.leader)
+    this.#expel(new TroupeError(refusal.code, refusal.message, { data }))
   }
 
   #left(): void {

@@ -493,3 +493,24 @@ test('a load that hangs is given up, and one that fails is tried with the next r
   await clock.advance(10)
   expect(client.table.version).toBe(2)
 })
+
+test('a service that does not lead sends on to who does; two that send to each other are asked slower and slower', async () => {
+  const sendOn = (leader: unknown): void =>
+    hear({ version: 0, term: 0, kind: 'refused', refused: { code: 'NOT_READY', message: 'does not lead', data: JSON.stringify({ leader }), retry: true } })
+  const failed = client.join(self, 20_000).catch((error: unknown) => error)
+  await clock.advance(0)
+  sendOn('r:9')
+  await clock.advance(25)
+  expect(link().address).toBe('r:9')
+  sendOn('no address')
+  await clock.advance(25)
+  expect(link().address).toBe('p:1')
+  for (let i = 0; i < 1_000; i++) {
+    if (link().open) sendOn(link().address === 's:1' ? 's:2' : 's:1')
+    await clock.advance(10)
+  }
+  expect(links.slice(-4).map(l => l.address)).toEqual(expect.arrayContaining(['s:1', 's:2']))
+  expect(links.length).toBeLessThan(60)
+  await clock.advance(20_000)
+  expect(await failed).toMatchObject({ code: 'PLACEMENT_UNREACHABLE', message: expect.stringMatching(/does not lead/) })
+})
