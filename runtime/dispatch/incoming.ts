@@ -10,6 +10,7 @@ import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
 import { weightOf } from './load-weight.ts'
+import { checkMessage } from './message-check.ts'
 import { cutError, flag, kind, packError, packResult, unpackArgs, unpackOnce } from './messages.ts'
 import type { CallAdmission } from './overload.ts'
 
@@ -144,8 +145,9 @@ export class Incoming {
     return served
   }
 
-  /** Handles a peer's request; false when the message is not one. */
+  /** Handles a peer's request; false when the message is not one. @throws PROTOCOL when the message is not of its kind's shape, whatever kind */
   receive(link: PeerLink, message: Message, senderVersion: number): boolean {
+    checkMessage(link.peerId, message)
     const id = message[1] as number
     switch (message[0]) {
       case kind.call:

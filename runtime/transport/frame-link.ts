@@ -152,10 +152,14 @@ export class FrameLink implements PeerLink {
       // Over the bound the tick is held until all is handed over: the network waits, memory does not grow.
       if (this.#arrived.length === 1 || this.#arrived.length > MAX_ARRIVED) this.#handOver(this.#arrived.length > MAX_ARRIVED ? Infinity : SLICE)
     } catch (error) {
-      this.#context.log.error({ peer: this.peerId, remote: this.#wire.remote, error: messageOf(error) }, 'closed the link to a host that sent what it must not')
-      return this.close(error as Error)
+      return this.#refuse(error as Error)
     }
     if (this.#queuedBytes > limits.maxQueuedBytes / 2 && this.#reading === 'on' && this.#phase !== 'closed') this.#pause()
+  }
+
+  #refuse(error: Error): void {
+    this.#context.log.error({ peer: this.peerId, remote: this.#wire.remote, error: error.message }, 'closed the link to a host that sent what it must not')
+    this.close(error)
   }
 
   /**
@@ -193,6 +197,12 @@ export class FrameLink implements PeerLink {
     try {
       handler.onMessage(this, message, tableVersion)
     } catch (error) {
+      if (TroupeError.is(error, 'PROTOCOL')) {
+        // Nothing else that it says counts either.
+        this.#arrived.length = 0
+        this.#handed = 0
+        return this.#refuse(error)
+      }
       // A bug above must not cost the link all its other calls.
       this.#context.log.error({ peer: this.peerId, error: messageOf(error) }, 'a message handler threw')
     }
@@ -242,6 +252,8 @@ export class FrameLink implements PeerLink {
     if (this.#phase === 'closed') return
     // What had arrived is handed over first: an answer that is here is no lost one.
     this.#handOver(Infinity)
+    // One of these may have been what closes a link.
+    if (this.#isClosed()) return
     this.#phase = 'closed'
     this.#stuckTimer?.cancel()
     this.#full.length = 0

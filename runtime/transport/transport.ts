@@ -21,7 +21,7 @@ export interface PeerLink {
 }
 
 export interface PeerHandler {
-  /** `tableVersion` is the sender's. Must not throw. */
+  /** `tableVersion` is the sender's. @throws PROTOCOL for what no sound peer sends: the link is closed; nothing else */
   onMessage(link: PeerLink, message: Message, tableVersion: number): void
   /** The link is gone; called once a link. */
   onClosed(link: PeerLink, reason: Error): void
