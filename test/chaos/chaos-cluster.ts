@@ -250,8 +250,8 @@ function problemOf({ hosts }: Status, up: readonly string[]): string | undefined
 
 /** The highest term in which this process said that it leads; 0: none, or another one has led since. */
 function lastTerm({ lines }: TroupeProcess): number {
-  const last = lines.findLast(line => line.msg === 'placement leads' || line.msg === 'placement leads no more')
-  return last?.msg === 'placement leads' ? Number(last.term ?? 1) : 0
+  const last = lines.findLast(line => line.msg === 'leads placement')
+  return last !== undefined ? Number(last.term ?? 1) : 0
 }
 
 /** A wider address than loopback may have to be asked for. */

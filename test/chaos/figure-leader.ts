@@ -8,7 +8,7 @@ import { medianAndWorst } from './text-table.ts'
 
 const NEW_PLACES_MS = 5_000
 const HOLD_MS = 4_000
-const counters = Array.from({ length: 64 }, (_, i) => `c${i}`)
+const COUNTERS = 64
 
 export async function figureLeader(kind: 'kill' | 'freeze', options: FigureOptions): Promise<Figure[]> {
   const figures: Figure[] = []
@@ -18,7 +18,7 @@ export async function figureLeader(kind: 'kill' | 'freeze', options: FigureOptio
     let calls = 0
     const verdict = await measuring(options, store, async ground => {
       for (let trial = 0; trial < options.trials; trial++) {
-        const outcome = await strikeLeader(ground, kind)
+        const outcome = await strikeLeader(ground, kind, trial)
         calls += outcome.calls
         failures.push(...outcome.failures)
         if (outcome.ms !== undefined) times.push(outcome.ms)
@@ -37,13 +37,14 @@ export async function figureLeader(kind: 'kill' | 'freeze', options: FigureOptio
   return figures
 }
 
-async function strikeLeader({ cluster, load }: Measuring, kind: 'kill' | 'freeze'): Promise<{ ms: number | undefined; calls: number; failures: string[] }> {
+async function strikeLeader({ cluster, load }: Measuring, kind: 'kill' | 'freeze', trial: number): Promise<{ ms: number | undefined; calls: number; failures: string[] }> {
   const leader = cluster.leader()
   if (leader === undefined) throw new Error('no host has said that it leads placement')
   const others = cluster.doors.filter(host => host !== leader)
   const theirs = new Set(await cluster.actorsOn(leader, load.ledgers, others[0]!))
   const ids: string[] = []
-  for (const id of counters) {
+  for (let i = 0; i < COUNTERS; i++) {
+    const id = `t${trial}c${i}`
     const at = await cluster.caller.get<{ member?: { id: string } }>(others[0]!.url, `/troupe/v1/actors/Counter/${id}`)
     if (at?.member !== undefined && at.member.id !== leader.name) ids.push(id)
   }
