@@ -18,6 +18,7 @@ import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPat
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import { NothingWritten } from '../nothing-written.ts'
+import { lockHolder } from './lock-holder.ts'
 
 /** Rows with binary keys and values, in the order of the keys' bytes. */
 export type Rows = Database<Buffer, Buffer>
@@ -49,6 +50,7 @@ export interface LmdbOptions {
 export class LmdbEnvironment {
   readonly name: string
   readonly #directory: string
+  readonly #file: string
   readonly #clock: Clock
   readonly #namespace: string
   readonly #timeoutMs: number
@@ -58,6 +60,8 @@ export class LmdbEnvironment {
 
   constructor(directory: string, clock: Clock, options: LmdbOptions = {}) {
     this.#directory = resolve(directory)
+    // A path with an extension is taken as a file, so that dots in the directory's name mean nothing.
+    this.#file = join(this.#directory, 'troupe.mdb')
     // The whole path: hosts compare their stores by name, from whatever directory they were started.
     this.name = `lmdb:${this.#directory}`
     this.#clock = clock
@@ -69,10 +73,8 @@ export class LmdbEnvironment {
   open(): void {
     try {
       makeFolder(this.#directory)
-      // A path with an extension is taken as a file, so that dots in the directory's name mean nothing.
-      const file = join(this.#directory, 'troupe.mdb')
-      checkFile(file)
-      this.#root ??= open(optionsFor(file))
+      checkFile(this.#file)
+      this.#root ??= open(optionsFor(this.#file))
     } catch (error) {
       const remedy = 'name a directory that this user may create and write, on a local disk'
       throw new TroupeError('STORE_OPEN_FAILED', `cannot open ${this.name}: ${messageOf(error)}; ${remedy}`, { cause: error })
@@ -107,14 +109,14 @@ export class LmdbEnvironment {
   write(queue: () => Promise<boolean>): Promise<boolean> {
     return new Promise((done, failed) => {
       if (this.#overdue > 0) {
-        failed(new NothingWritten(`${this.name}: a former write has had no answer; is a process that uses it frozen?`))
+        failed(new NothingWritten(`${this.name}: a former write has had no answer: ${this.#blamed()}`))
         return
       }
       let late = false
       const timer = this.#clock.after(this.#timeoutMs, () => {
         late = true
         this.#overdue++
-        failed(this.#unavailable(`no answer within ${this.#timeoutMs} ms; is a process that uses it frozen, or the disk full?`))
+        failed(this.#unavailable(`no answer within ${this.#timeoutMs} ms: ${this.#blamed()}`))
       })
       const end = (settle: () => void): void => {
         if (late) this.#overdue--
@@ -138,6 +140,14 @@ export class LmdbEnvironment {
     } catch (error) {
       throw TroupeError.is(error) ? error : this.#unavailable(messageOf(error), error)
     }
+  }
+
+  /** Why a write takes so long, and what to do about it. */
+  #blamed(): string {
+    const holder = lockHolder(`${this.#file}-lock`)
+    if (holder === undefined) return 'is a process that uses it frozen, or the disk full?'
+    if (holder.pid === process.pid) return 'this process itself is writing; is the disk slow or full?'
+    return `${holder.shown} holds its write lock; let it go on, or end it`
   }
 
   #open(): RootDatabase {

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { SystemClock } from '../../core/clock.ts'
 import { LmdbActorStore } from '../../stores/lmdb/actor-store.ts'
+import { LmdbClusterStore } from '../../stores/lmdb/cluster-store.ts'
 import { LmdbEnvironment } from '../../stores/lmdb/environment.ts'
+import { lockHolder } from '../../stores/lmdb/lock-holder.ts'
 import { endProcess, startProcess } from '../servers/processes.ts'
 import { entriesOf } from './actor-store.suite.ts'
 
@@ -75,12 +77,13 @@ test('a process frozen inside a write: commits are unknown in time, loads go on,
   expect(await store.commit([write(1, 0)])).toEqual(['ok'])
   const child = await startProcess(process.execPath, [writer, 'hold', directory], /holding/)
   onTestFinished(() => endProcess(child))
+  child.kill('SIGSTOP')
   const began = performance.now()
   expect(await store.commit([write(1, 1)])).toEqual(['unknown'])
   expect(performance.now() - began).toBeLessThan(2_000)
   // The overdue write still waits: no further one is sent, and each says so at once.
   expect(await store.commit([write(1, 0, 'b')])).toEqual(['unavailable'])
-  await expect(store.claim([claim(2)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', message: expect.stringMatching(/frozen/) })
+  await expect(store.claim([claim(2)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', message: expect.stringMatching(`process ${child.pid} \\(node.*, stopped\\) holds its write lock`) })
   expect(await store.load([write(1, 0)])).toMatchObject([{ version: 1 }])
   await endProcess(child)
   // The owner resolves the doubt with a higher epoch; whatever landed did so before it.
@@ -96,6 +99,43 @@ test('a process frozen inside a write: commits are unknown in time, loads go on,
   expect(await store.commit([write(1, version)])).toEqual(['fenced'])
   expect(await store.commit([write(3, version)])).toEqual(['ok'])
   expect(await store.load([write(1, 0, 'b')])).toEqual([undefined])
+})
+
+test('a process frozen inside a write holds up leases too: they fail in time, tell who it is, and are renewed when it goes on', async () => {
+  const directory = folder()
+  const store = new LmdbClusterStore(new LmdbEnvironment(directory, clock, { writeTimeoutMs: 300 }))
+  await store.open()
+  onTestFinished(() => store.close())
+  await store.openLease({ id: 'h', ttlMs: 60_000 })
+  const child = await startProcess(process.execPath, [writer, 'hold', directory], /holding/)
+  onTestFinished(() => endProcess(child))
+  child.kill('SIGSTOP')
+  const holder = { code: 'STORE_UNAVAILABLE', message: expect.stringMatching(`process ${child.pid} \\(node.*, stopped\\) holds its write lock; let it go on, or end it`) }
+  const began = performance.now()
+  await expect(store.renewLease({ id: 'h', ttlMs: 60_000 })).rejects.toMatchObject(holder)
+  await expect(store.campaign({ nonce: 'a', address: 'a:1', ttlMs: 1_000 })).rejects.toMatchObject(holder)
+  expect(performance.now() - began).toBeLessThan(1_500)
+  // Reading needs no lock.
+  expect(await store.leases()).toMatchObject([{ id: 'h' }])
+  await endProcess(child)
+  for (const deadline = performance.now() + 10_000; ;) {
+    const renewal = await store.renewLease({ id: 'h', ttlMs: 60_000 }).catch(() => undefined)
+    if (renewal !== undefined) {
+      expect(renewal.held).toBe(true)
+      break
+    }
+    if (performance.now() > deadline) throw new Error('the store did not heal')
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+})
+
+test('nobody holds a lock that is free, and a file that is none says nothing', async () => {
+  const directory = folder()
+  const store = await openStore(directory)
+  await store.claim([claim(1)])
+  expect(lockHolder(join(directory, 'troupe.mdb-lock'))).toBeUndefined()
+  expect(lockHolder(join(directory, 'nothing'))).toBeUndefined()
+  expect(lockHolder(writer)).toBeUndefined()
 })
 
 test('the file grows as needed', async () => {
