@@ -164,6 +164,19 @@ export interface Regress {
   readonly reason: string
 }
 
+/** How a store has been since it was opened. */
+export interface StoreHealth {
+  /** Milliseconds for which reads, and writes, have been failing at once; 0: they are not. */
+  readonly readsAwayMs: number
+  readonly writesAwayMs: number
+  /** How often each has been away. */
+  readonly outages: number
+  /** How often it was found to hold less than it had acknowledged, how much was lost at least, and what the last was about. */
+  readonly regresses: number
+  readonly lostWrites: number
+  readonly lastRegress: string | undefined
+}
+
 export interface ActorStore {
   /** For logs: `lmdb:./data`, without secrets. */
   readonly name: string
@@ -183,6 +196,8 @@ export interface ActorStore {
    * shards, and claims them with a higher epoch before it loads anything there. Absent: nobody looks.
    */
   onRegress?(listener: (regress: Regress) => void): void
+  /** How it has been, for people. Absent: it is never away. */
+  readonly health?: StoreHealth
   /** One result a claim, in order. @throws STORE_UNAVAILABLE */
   claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]>
   /** One result an actor, in order; undefined where nothing is stored. @throws STORE_UNAVAILABLE */

@@ -11,25 +11,12 @@ import { TroupeError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
 import type {
   ActorAddress, ActorPage, ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, DuePage, DueQuery, EntryPage, EntryRead,
-  EntryValues, Regress, StoredActor,
+  EntryValues, Regress, StoredActor, StoreHealth,
 } from './actor-store.ts'
 import { Circuit, type CircuitOptions } from './circuit.ts'
 
 export interface GuardOptions extends CircuitOptions {
   readonly log?: Logger
-}
-
-/** What people see of a store. */
-export interface StoreHealth {
-  /** Milliseconds for which reads, and writes, have been failing at once; 0: they are not. */
-  readonly readsAwayMs: number
-  readonly writesAwayMs: number
-  /** How often each has been away. */
-  readonly outages: number
-  /** How often the store was found to hold less than it had acknowledged, and what was lost at least. */
-  readonly regresses: number
-  readonly lostWrites: number
-  readonly lastRegress: string | undefined
 }
 
 /** What is asked for, and its circuit. */

@@ -1,5 +1,6 @@
 /**
- * From a URL to the stores behind it: where a scheme is added. What it returns is not open yet.
+ * From a URL to the stores behind it: where a scheme is added. What it returns is not open yet; actors' stores that can be away
+ * are behind a circuit.
  *
  *     memory:                                 this process alone, gone with it
  *     lmdb:DIR                                a directory on this machine's disk
@@ -17,6 +18,7 @@ import type { ClusterStore } from './cluster-store.ts'
 import { parseEtcdUrl } from './etcd/address.ts'
 import { EtcdClusterStore } from './etcd/cluster-store.ts'
 import { EtcdConnection } from './etcd/connection.ts'
+import { GuardedStore } from './guarded-store.ts'
 import { LmdbActorStore } from './lmdb/actor-store.ts'
 import { LmdbClusterStore } from './lmdb/cluster-store.ts'
 import { LmdbEnvironment } from './lmdb/environment.ts'
@@ -55,7 +57,7 @@ const forms = 'use memory:, lmdb:DIR, redis://HOST:PORT, rediss://HOST:PORT, red
  */
 export function openStores(store: string | Stores, options: OpenStoreOptions): Stores {
   const { clusterStore } = options
-  const stores = typeof store === 'string' ? storesOf(store, options) : store
+  const stores = typeof store === 'string' ? guarded(storesOf(store, options), options) : store
   if (clusterStore === undefined || clusterStore === store) return stores
   return { actors: stores.actors, cluster: typeof clusterStore === 'string' ? openClusterStore(clusterStore, options) : clusterStore }
 }
@@ -71,6 +73,10 @@ export function openClusterStore(url: string, options: OpenStoreOptions): Cluste
   }
   return storesOf(url, options, `${forms} for a whole store, or etcd://HOST:PORT[,HOST:PORT…] for the cluster's rows alone`).cluster
 }
+
+/** Memory is never away. */
+const guarded = ({ actors, cluster }: Stores, { clock, log }: OpenStoreOptions): Stores =>
+  ({ actors: actors.shared ? new GuardedStore(actors, clock, log === undefined ? {} : { log }) : actors, cluster })
 
 /** What hosts compare when they join: the cluster store only where it is another than the actors' store. */
 export const storeNames = ({ actors, cluster }: Stores): Record<string, string> =>

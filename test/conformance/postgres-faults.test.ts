@@ -129,6 +129,29 @@ test('a frozen one does not keep a process up that has closed its store', async 
   place.server.thaw()
 })
 
+test('a backend that is frozen in the middle of a commit: its lock keeps nobody waiting for longer than the limit, and nothing is lost', async () => {
+  const [old, next] = [await place.store(undefined, 600), await place.store(undefined, 600)]
+  await old.claim([claim(1)])
+  await old.commit([write(1, 0)])
+  const release = await place.holdHead()
+  const commit = old.commit([write(1, 1)])
+  const [pid] = await place.waiting('commit_writes')
+  process.kill(pid!, 'SIGSTOP')
+  onTestFinished(() => { try { process.kill(pid!, 'SIGCONT') } catch { /* it has ended */ } })
+  const began = performance.now()
+  // Nobody answers for the first; the second waits for its lock, and is told that nothing happened.
+  expect(await commit).toEqual(['unknown'])
+  await expect(next.claim([claim(2)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', executed: 'no', message: expect.stringMatching(/lock timeout/) })
+  expect(performance.now() - began).toBeLessThan(2_000)
+  process.kill(pid!, 'SIGCONT')
+  await release()
+  expect(await eventually(() => next.claim([claim(2)]))).toEqual([{ outcome: 'ok' }])
+  const version = (await next.load([write(1, 0)]))[0]!.version
+  expect([1, 2]).toContain(version)
+  expect(await old.commit([write(1, version)])).toEqual(['fenced'])
+  expect(await next.commit([write(2, version)])).toEqual(['ok'])
+})
+
 test('connections that nobody uses are lost: no harm, and new ones are made', async () => {
   const store = await place.store()
   await Promise.all(Array.from({ length: 5 }, () => store.load([write(1, 0)])))
