@@ -87,7 +87,7 @@ export class LeaseWatch {
   async #turn(): Promise<void> {
     this.#looking = true
     this.#wokenFor = undefined
-    if (this.#parts.leads()) await this.#look()
+    await this.#look()
     this.#looking = false
     const nowMs = this.#parts.clock.monotonicMs()
     const { members, hurried } = this.#parts

@@ -14,7 +14,7 @@
  * word: `revokeLease` against the holder's renewal.
  *
  * Who suspects everybody should suspect himself: when the leases of more than half of at least three members are over at
- * once, none of them is named until that has lasted `massSilenceMs`. And after the store was away, or this process stood still,
+ * once, one of them is named only when it has been over for `massSilenceMs`. And after the store was away, or this process stood still,
  * everybody has the time of one lease to renew it.
  */
 import type { LeaseState } from '../stores/cluster-store.ts'
@@ -27,7 +27,7 @@ export interface MemberTimes {
   readonly silenceMs: number
   /** How long a host's lease lasts without renewal; 2 s by default. */
   readonly leaseMs: number
-  /** How long most leases must be over before even that is believed; 30 s by default. */
+  /** How long leases must have been over, when most are, before that is believed; 30 s by default. */
   readonly massSilenceMs: number
 }
 
@@ -105,7 +105,8 @@ export class Members {
   inDoubt(nowMs: number): boolean {
     for (const { phase, heardMs, leaseEndsMs } of this.#entries.values()) {
       if (phase !== 'alive' || nowMs - heardMs >= this.#times.silenceMs) return true
-      if (leaseEndsMs !== undefined && leaseEndsMs - nowMs < this.#times.leaseMs / 4) return true
+      // Hosts renew four times in a lease: less than this is a renewal missed, and still more than the slow pace of looking.
+      if (leaseEndsMs !== undefined && leaseEndsMs - nowMs < this.#times.leaseMs * 0.6) return true
     }
     return false
   }
@@ -142,9 +143,7 @@ export class Members {
     if (nowMs < this.#graceUntilMs) return []
     if (!mass) return over
     this.#massSinceMs ??= nowMs
-    const lastedMs = nowMs - this.#massSinceMs
-    if (lastedMs >= massSilenceMs) return over
-    // By the store's clock that has lasted long enough already: a cluster that died, found by a leader that was just started.
-    return lastedMs < leaseMs ? [] : over.filter(entry => nowMs - entry.leaseEndsMs! >= massSilenceMs)
+    // Since when is told by the leases: a cluster that died long ago, found by a leader that was just started, is not waited for again.
+    return nowMs - this.#massSinceMs < leaseMs ? [] : over.filter(entry => nowMs - entry.leaseEndsMs! >= massSilenceMs)
   }
 }

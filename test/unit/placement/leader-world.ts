@@ -81,11 +81,11 @@ export class World {
     this.leader = this.lead(1, emptyTable(this.shards))
   }
 
-  lead(term: number, table: Table, troubleMs?: number): Leader {
+  lead(term: number, table: Table, more: { troubleMs?: number; aboveVersion?: number } = {}): Leader {
     this.leader = new Leader({
       clock: this.clock, random: new SeededRandom(1), log: silentLogger, store: this.store, probe: this.probe, maxMoves: this.#maxMoves,
       times: { ...defaultLeaderTimes, ...this.#times }, term, table, fingerprint: {}, leads: () => this.leads, deposed: () => { this.deposed++ },
-      ...(troubleMs === undefined ? {} : { troubleMs }),
+      ...more,
     })
     this.leader.start()
     return this.leader

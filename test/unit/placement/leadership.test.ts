@@ -233,6 +233,14 @@ test('a store that does not answer costs the leadership by time alone', async ()
   expect(events.slice(2)).toEqual(['deposed: the leader row could not be renewed in time', 'sees nobody'])
 })
 
+test('a process that was frozen knows that it leads no more before any of its timers has run', async () => {
+  const w = new World()
+  const { leadership } = await w.started(1)
+  const { monotonicMs } = w.clock
+  w.clock.monotonicMs = () => monotonicMs.call(w.clock) + TTL
+  expect(leadership.leads).toBe(false)
+})
+
 test('a store that fails at the start rejects the start, and the campaign goes on', async () => {
   const w = new World()
   const view = w.view()
@@ -275,6 +283,9 @@ test('what cannot be led is given back to others, told, and tried again slowly',
   await start
   expect(failing.leadership.unfit).toMatchObject({ code: 'CLUSTER_MISMATCH' })
   expect(failing.events).toEqual(['elected 1', 'sees c2:1'])
+  const next = await w.started(3)
+  expect(next.leadership.leads).toBe(true)
+  await next.leadership.stop()
   await w.clock.advance(20_000)
   expect(failing.events.filter(e => e.startsWith('elected')).length).toBeLessThan(5)
   const third = await w.started(3)

@@ -25,6 +25,20 @@ test('a refusal that comes after the process was replaced is the old process\'s'
   expect(answers).toEqual([])
 })
 
+test('who is in doubt for long is probed once a second', async () => {
+  const clock = new ManualClock()
+  let probes = 0
+  const prober = new Prober(clock, async () => {
+    probes++
+    return 'reached'
+  }, () => member('a1'), () => {})
+  prober.watch('a', () => true)
+  await clock.advance(60_000)
+  expect(probes).toBeGreaterThan(60)
+  expect(probes).toBeLessThan(100)
+  prober.stop()
+})
+
 test('goes on while there is doubt, one probe at a time, and ends with the member or the watch', async () => {
   const clock = new ManualClock()
   const members = new Map([['a', member('a1')]])
