@@ -57,6 +57,13 @@ export interface LifeAdapters {
   readonly dial?: Dial
 }
 
+/** A queue at one moment. */
+export interface QueueState {
+  readonly queue: string
+  readonly size: number
+  readonly bound: number
+}
+
 export interface LifeParts {
   readonly options: ResolvedHostOptions
   readonly incarnation: string
@@ -168,6 +175,18 @@ export class HostLife {
 
   status(): HostStatus {
     return this.report.host()
+  }
+
+  /** What waits here at this moment, and how much of it may. */
+  queues(): QueueState[] {
+    const { maxParked, maxCalls } = this.#parts.options
+    const mailboxes = [...this.#catalog.all()].map(({ name, waiting, type }) => ({ queue: `the mailbox of ${name}`, size: waiting, bound: type.mailbox }))
+    return [
+      ...mailboxes,
+      { queue: 'calls that wait for shards', size: this.#shards.parked, bound: maxParked },
+      { queue: 'calls that wait for a place', size: this.router.waiting, bound: maxParked },
+      { queue: 'calls under way', size: this.#parts.admission.stats.calls, bound: maxCalls },
+    ]
   }
 
   /** Whether a turn of this host may call anybody now. */

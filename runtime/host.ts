@@ -31,7 +31,7 @@ import { LoadSignal } from './dispatch/load-signal.ts'
 import { CallAdmission } from './dispatch/overload.ts'
 import { HostReferences } from './dispatch/references.ts'
 import type { HostPhase } from './dispatch/status-report.ts'
-import { HostLife, reachableAt, type LifeAdapters } from './host-life.ts'
+import { HostLife, reachableAt, type LifeAdapters, type QueueState } from './host-life.ts'
 import { resolveHostOptions, type HostOptions, type ResolvedHostOptions } from './host-options.ts'
 import { Lifecycle, type Stage } from './lifecycle.ts'
 
@@ -301,6 +301,11 @@ export class Host implements Dispatcher {
 
   hostStatus(): HostStatus {
     return this.#life.status()
+  }
+
+  /** What waits here at this moment, and how much of it may. */
+  queues(): readonly QueueState[] {
+    return this.#life.queues()
   }
 
   clusterStatus(timeoutMs: number): Promise<ClusterStatus> {

@@ -8,6 +8,7 @@ import type { Invocation } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
 import { mechanisms } from '../../core/mechanisms.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { Mailbox } from './mailbox.ts'
 import { admit, type Admission } from './turn-gate.ts'
 
@@ -46,7 +47,7 @@ export function verdictOn(call: Invocation, turns: RunningTurns, waiting: number
   if (admission === 'cycle') return cycleError(call, type)
   if (admission !== 'wait') return 'start'
   // The call that brings an actor to life always finds a place.
-  return waiting >= type.mailbox && !(waiting === 0 && activating) ? fullError(call, waiting) : 'wait'
+  return waiting >= type.mailbox && !(waiting === 0 && activating) && !mechanisms.off?.has('mailbox-bound') ? fullError(call, waiting) : 'wait'
 }
 
 /**

@@ -12,6 +12,7 @@ import type { Clock, Timer } from '../../core/clock.ts'
 import { TroupeError, messageOf } from '../../core/errors.ts'
 import { hash32, shardOf } from '../../core/ids.ts'
 import type { Logger } from '../../core/logger.ts'
+import { mechanisms } from '../../core/mechanisms.ts'
 import type { Membership, Member, ShardOwner } from '../../placement/membership.ts'
 import type { Activation } from '../activation/activation.ts'
 import { managementMethod } from '../activation/management-methods.ts'
@@ -235,7 +236,7 @@ export class Router {
       if (this.#options.authorizer?.admits(call) === false) return
       return this.#deliver(this.#options.activate(type, call.id, index, shard.epoch), type, call)
     }
-    if (this.#shards.parked >= this.#options.maxParked) return call.fail(overloaded('calls wait for shards on their way to this host', this.#options.maxParked))
+    if (this.#shards.parked >= this.#options.maxParked && !mechanisms.off?.has('parked-bound')) return call.fail(overloaded('calls wait for shards on their way to this host', this.#options.maxParked))
     this.#options.watch(call)
     this.#shards.park(shard, call)
   }
@@ -298,7 +299,7 @@ export class Router {
 
   #waitAndRetry(call: Invocation, problem: TroupeError): void {
     if (call.settled) return
-    if (this.#waiting.length >= this.#options.maxParked) return call.fail(overloaded('calls wait for a place', this.#options.maxParked))
+    if (this.#waiting.length >= this.#options.maxParked && !mechanisms.off?.has('parked-bound')) return call.fail(overloaded('calls wait for a place', this.#options.maxParked))
     call.problem = problem
     call.attempts++
     this.#options.watch(call)
