@@ -8,7 +8,6 @@ import type { Invocation } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
 import { mechanisms } from '../../core/mechanisms.ts'
-import { mechanisms } from '../../core/mechanisms.ts'
 import type { Mailbox } from './mailbox.ts'
 import { admit, type Admission } from './turn-gate.ts'
 
