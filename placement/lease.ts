@@ -40,7 +40,7 @@ export interface LeaseNews {
 
 /** Holds one lease. Adapters: `LeaseKeeper` renews it on the host's own clock; `LeaseThread` on a thread of its own, which a busy host cannot hold up. */
 export interface LeaseHolder {
-  /** Opens the lease `id` and keeps renewing it. Called once. @throws STORE_UNAVAILABLE */
+  /** Opens the lease `id` and keeps renewing it. Called once; when it fails the id is used up. @throws STORE_UNAVAILABLE · STORE_OPEN_FAILED */
   open(id: string): Promise<void>
   /** Whether the deadline has not passed at this very moment. False before `open`, and for ever once it was revoked or ended. No allocation. */
   valid(): boolean
