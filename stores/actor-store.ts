@@ -194,8 +194,9 @@ export interface ActorStore {
   /**
    * Calls `listener` with each regress that is found, after every reconnect. Who hears of one ends what it has in memory of these
    * shards, and claims them with a higher epoch before it loads anything there. Absent: nobody looks.
+   * @returns takes the listener away
    */
-  onRegress?(listener: (regress: Regress) => void): void
+  onRegress?(listener: (regress: Regress) => void): () => void
   /** How it has been, for people. Absent: it is never away. */
   readonly health?: StoreHealth
   /** One result a claim, in order. @throws STORE_UNAVAILABLE */

@@ -75,8 +75,8 @@ export class GuardedStore implements ActorStore {
     return this.#store.close()
   }
 
-  onRegress(listener: (regress: Regress) => void): void {
-    this.#store.onRegress?.(listener)
+  onRegress(listener: (regress: Regress) => void): () => void {
+    return this.#store.onRegress?.(listener) ?? (() => undefined)
   }
 
   claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]> {

@@ -63,7 +63,7 @@ export class RegressCheck {
   readonly #shards = new Map<string, Map<number, Witness>>()
   readonly #latest: (Acknowledged & ShardKey)[] = []
   #next = 0
-  readonly #listeners: ((regress: Regress) => void)[] = []
+  readonly #listeners = new Set<{ readonly tell: (regress: Regress) => void }>()
   /** Changes of the server that were told, and those after which the store was looked at. */
   #changes = 0
   #looked = 0
@@ -78,8 +78,11 @@ export class RegressCheck {
     this.#look = options.look
   }
 
-  onRegress(listener: (regress: Regress) => void): void {
-    this.#listeners.push(listener)
+  onRegress(listener: (regress: Regress) => void): () => void {
+    // Of its own: the same function may be given twice.
+    const entry = { tell: listener }
+    this.#listeners.add(entry)
+    return () => { this.#listeners.delete(entry) }
   }
 
   /** The store has this claim only since now. If it was acknowledged before, it has been lost. */
@@ -186,7 +189,7 @@ export class RegressCheck {
       : `at least ${lostWrites} acknowledged writes, of ${actors.join(', ')}${lost.length > NAMED ? ` and ${lost.length - NAMED} more` : ''}`
     const reason = `${why}; lost in ${shards.length} shards of this host: ${what}`
     this.#log.error({ store: this.#name, shards: shards.length, lostWrites, actors }, `the store lost what it had acknowledged: ${reason}`)
-    for (const listener of this.#listeners) listener({ shards, lostWrites, reason })
+    for (const { tell } of [...this.#listeners]) tell({ shards, lostWrites, reason })
   }
 }
 

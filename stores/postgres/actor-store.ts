@@ -44,8 +44,8 @@ export class PostgresActorStore implements ActorStore {
     return this.#postgres.open()
   }
 
-  onRegress(listener: (regress: Regress) => void): void {
-    this.#check.onRegress(listener)
+  onRegress(listener: (regress: Regress) => void): () => void {
+    return this.#check.onRegress(listener)
   }
 
   close(): Promise<void> {

@@ -66,8 +66,8 @@ export class RedisActorStore implements ActorStore {
     return this.#redis.open()
   }
 
-  onRegress(listener: (regress: Regress) => void): void {
-    this.#check.onRegress(listener)
+  onRegress(listener: (regress: Regress) => void): () => void {
+    return this.#check.onRegress(listener)
   }
 
   close(): Promise<void> {

@@ -19,7 +19,6 @@ class FrailStore extends MemoryActorStore {
   writes: CommitResult | 'ok' = 'ok'
   asked = 0
   error: () => Error = away
-  regress: ((regress: Regress) => void) | undefined
   override async load(...args: Parameters<MemoryActorStore['load']>): Promise<readonly (StoredActor | undefined)[]> {
     this.asked++
     if (!this.reads) throw this.error()
@@ -38,8 +37,10 @@ class FrailStore extends MemoryActorStore {
     this.asked++
     return this.writes === 'ok' ? await super.commit(writes) : writes.map(() => this.writes)
   }
-  onRegress(listener: (regress: Regress) => void): void {
-    this.regress = listener
+  readonly listeners = new Set<(regress: Regress) => void>()
+  onRegress(listener: (regress: Regress) => void): () => void {
+    this.listeners.add(listener)
+    return () => { this.listeners.delete(listener) }
   }
 }
 
@@ -124,8 +125,13 @@ test('a store in parts is passed through: what is away must not cost the rest', 
 
 test('what the store has lost is counted, and told to whoever asks', async () => {
   const heard: Regress[] = []
-  guarded.onRegress(regress => heard.push(regress))
+  const off = guarded.onRegress(regress => heard.push(regress))
   expect(guarded.health).toMatchObject({ regresses: 0, lostWrites: 0, lastRegress: undefined })
-  store.regress!({ shards: [claim], lostWrites: 3, reason: 'another server' })
+  const regress = { shards: [claim], lostWrites: 3, reason: 'another server' }
+  for (const listener of store.listeners) listener(regress)
+  expect(heard).toEqual([regress])
+  off()
+  for (const listener of store.listeners) listener({ ...regress, reason: 'and another' })
   expect(heard).toHaveLength(1)
+  expect(guarded.health).toMatchObject({ regresses: 2, lostWrites: 6, lastRegress: 'and another' })
 })
