@@ -18,6 +18,8 @@ const MAX_TIMEOUT_MS = 2 ** 31
 const MAX_CHAIN = 3 * 1024
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+/** Not always whole: an owner in doubt of a commit raises its own by a fraction. */
+const isEpoch = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
 /** @throws PROTOCOL naming the peer: its link is then closed */
@@ -29,8 +31,8 @@ export function checkMessage(peerId: string, message: Message): void {
 function problemOf(message: Message): string | undefined {
   switch (message[0]) {
     case kind.call: return callProblem(message)
-    case kind.result: return isCount(message[3]) ? undefined : 'has no epoch'
-    case kind.stream: return isCount(message[2]) ? undefined : 'has no epoch'
+    case kind.result: return isEpoch(message[3]) ? undefined : 'has no epoch'
+    case kind.stream: return isEpoch(message[2]) ? undefined : 'has no epoch'
     case kind.error: return errorProblem(message[2])
     case kind.status: return message[2] instanceof Uint8Array ? undefined : 'holds no bytes'
     default: return undefined
