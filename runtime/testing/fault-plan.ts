@@ -17,6 +17,8 @@ export type Fault =
   | { readonly kind: 'kill-at'; readonly machine: string; readonly point: SeamPoint; readonly nth: number }
   /** SIGTERM, and started again. */
   | { readonly kind: 'stop'; readonly machine: string }
+  /** SIGTERM and a new start, as of a rolling restart: only while everything else is up. */
+  | { readonly kind: 'restart'; readonly machine: string }
   | { readonly kind: 'freeze'; readonly machine: string; readonly clock: 'goes on' | 'stands' }
   /** Nothing goes from one machine to the other. */
   | { readonly kind: 'cut'; readonly from: string; readonly to: string }
@@ -54,7 +56,7 @@ export interface FaultPlanOptions {
 }
 
 export const faultKinds: readonly FaultKind[] = [
-  'kill', 'kill-at', 'stop', 'freeze', 'cut', 'cut-off', 'slow-link', 'reset', 'slow-store', 'stalled-store', 'lossy-store', 'repeating-store', 'wall-jump', 'clock-rate',
+  'kill', 'kill-at', 'stop', 'restart', 'freeze', 'cut', 'cut-off', 'slow-link', 'reset', 'slow-store', 'stalled-store', 'lossy-store', 'repeating-store', 'wall-jump', 'clock-rate',
 ]
 
 /** Leases allow for clocks that differ by one part in fifty: two that are each so far from right. */
@@ -87,7 +89,7 @@ function faultOf(kind: FaultKind, random: Random, { hosts, placements, store, be
   const services = [...hosts, ...placements, LEADER, LEADER]
   const machines = [...hosts, ...placements, store, LEADER]
   switch (kind) {
-    case 'kill': case 'stop': return { kind, machine: pick(random, services) }
+    case 'kill': case 'stop': case 'restart': return { kind, machine: pick(random, services) }
     case 'kill-at': return { kind, machine: pick(random, hosts), point: pick(random, points), nth: 1 + Math.floor(random.float() ** 2 * 10) }
     case 'freeze': return { kind, machine: pick(random, services), clock: bentClocks && random.float() < 0.5 ? 'stands' : 'goes on' }
     case 'cut': case 'reset': return { kind, ...twoOf(random, machines) }

@@ -6,6 +6,9 @@ import type { SimCluster } from './sim-cluster.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { SimService } from './sim-service.ts'
 
+/** Between one restart of a rolling restart and the next, at least: the next one waits until this one is ready. */
+const CALM_MS = 500
+
 export class Nemesis {
   readonly #cluster: SimCluster
   /** How far wall clocks are from right. */
@@ -84,6 +87,11 @@ export class Nemesis {
       }
       case 'stop': {
         this.#service(fault.machine)?.stop(forMs)
+        return undefined
+      }
+      case 'restart': {
+        const all = [...this.#cluster.hosts, ...this.#cluster.placements]
+        if (all.every(({ upMs }) => upMs >= CALM_MS)) this.#service(fault.machine)?.stop(forMs)
         return undefined
       }
       case 'freeze': {

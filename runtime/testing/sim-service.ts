@@ -21,6 +21,7 @@ export class SimService<Running> {
   #process: SimProcess | undefined
   #running: Running | undefined
   #wanted = true
+  #upSinceMs = Infinity
   lives = 0
 
   constructor(kernel: SimKernel, name: string, parts: SimServiceParts<Running>) {
@@ -39,6 +40,11 @@ export class SimService<Running> {
     return this.#process?.phase === 'dead' ? undefined : this.#running
   }
 
+  /** Virtual ms for which it has been up and was not asked to stop; 0 while it is not. */
+  get upMs(): number {
+    return this.running === undefined ? 0 : Math.max(0, this.#kernel.nowMs - this.#upSinceMs)
+  }
+
   start(): void {
     this.#wanted = true
     if (this.#process !== undefined) return
@@ -49,6 +55,7 @@ export class SimService<Running> {
       this.#parts.boot(process).then(running => {
         if (this.#process !== process) return
         this.#running = running
+        this.#upSinceMs = this.#kernel.nowMs
         this.#kernel.note(`${this.name} is up`)
         const ended = (): void => this.#ended(process, 'it stopped')
         this.#parts.ended?.(running).then(ended, ended)
@@ -75,6 +82,7 @@ export class SimService<Running> {
     const process = this.#process
     const running = this.#running
     if (process === undefined || running === undefined) return
+    this.#upSinceMs = Infinity
     this.#kernel.after(0, () => {
       const over = (): void => {
         if (this.#process === process) this.kill(downMs)

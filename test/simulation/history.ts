@@ -47,7 +47,7 @@ export interface Violation {
 export interface History {
   readonly operations: readonly Operation[]
   readonly registers: readonly RegisterCall[]
-  /** No fault but planned stops: no call may fail. */
+  /** No fault but restarts, one at a time: no call may fail. */
   readonly calm: boolean
   /** Clocks stood or went faster than leases allow for: reads may be stale. */
   readonly bentClocks?: boolean

@@ -32,14 +32,14 @@ export interface Receipt {
 }
 
 /** A class of its own for each run: runs share nothing. */
-export function ledgerClass(world: LedgerWorld, mailbox = 1_000) {
+export function ledgerClass(world: LedgerWorld, { mailbox = 1_000, turnTimeout = 2_000 }: { mailbox?: number; turnTimeout?: number } = {}) {
   return class Ledger extends Actor {
     log: string[] = []
     balance = 0
     sent: Record<string, number> = {}
 
     static readonly type = 'Ledger'
-    static readonly options = { idleAfter: '4s', turnTimeout: '2s', mailbox }
+    static readonly options = { idleAfter: '4s', turnTimeout, mailbox }
     static readonly methods = { read: { readonly: true }, audit: { readonly: true } }
 
     add(op: string): Receipt {

@@ -33,6 +33,10 @@ export const mutants: readonly Mutant[] = [
   { off: ['doubt'], says: 'after an unknown commit the shard is claimed anew', by: 'nothing-twice', options: { kinds: ['lossy-store', 'slow-store'] } },
   { off: ['commit-result'], says: 'a commit that was refused is one', by: 'acknowledged-is-kept' },
   { off: ['new-epoch'], says: 'a host that comes back has new epochs', by: 'tables-go-forward', options: { kinds: ['kill', 'stop'] } },
+  { off: ['lease'], says: 'a host whose lease has run out starts no turns', by: 'linearizable', options: { kinds: ['freeze', 'cut-off'] } },
+  { off: ['revocation'], says: 'shards are given to others when the lease of their owner is revoked', by: 'reads-are-fresh', options: { kinds: ['cut-off', 'cut', 'freeze', 'slow-store'] } },
+  { off: ['table-term'], says: 'tables of leaders that were replaced are refused', by: 'tables-go-forward', options: { kinds: ['freeze', 'cut-off', 'cut', 'kill', 'slow-store'] } },
+  { off: ['table-order'], says: 'an older table does not replace a newer one', by: 'every-call-settles', options: { kinds: ['freeze', 'cut-off', 'cut', 'kill', 'slow-store'] } },
   // P5 reminders
   { off: ['never-early'], says: 'a reminder waits for its time', by: 'reminders-are-never-early' },
   { off: ['reminder-advance'], says: 'the advance of a reminder is in the commit of its turn', by: 'nothing-twice', options: { kinds: ['kill-at', 'kill'] } },
@@ -44,10 +48,14 @@ export const mutants: readonly Mutant[] = [
   { off: ['send-once'], says: 'a send that was applied is not applied again', by: 'nothing-twice' },
   { off: ['send-order'], says: 'a send whose predecessor is missing is not applied', by: 'sends-arrive-once-in-order' },
   { off: ['outbox-order'], says: 'sends wait until those before them are read', by: 'sends-arrive-once-in-order' },
-  // P7, P9
+  // P7 bounds
+  { off: ['mailbox-bound'], says: 'a mailbox that is full takes no more', by: 'queues-keep-their-bounds' },
+  { off: ['parked-bound'], says: 'no more calls wait for shards and places than may', by: 'queues-keep-their-bounds' },
   { off: ['call-deadline'], says: 'a call ends with its deadline', by: 'every-call-settles' },
-  { off: ['drain'], says: 'turns of a shard that moves may end', by: 'planned-changes-fail-nothing', options: { kinds: ['stop'] } },
-  { off: ['parked-go-on'], says: 'calls that wait for a shard go on when it comes', by: 'planned-changes-fail-nothing', options: { kinds: ['stop'] } },
+  // P9 availability
+  { off: ['release-wait'], says: 'a shard that moves is served when its former owner released it', by: 'planned-changes-fail-nothing', options: { kinds: ['restart'] } },
+  { off: ['drain'], says: 'turns of a shard that moves may end', by: 'planned-changes-fail-nothing', options: { kinds: ['restart'] } },
+  { off: ['parked-go-on'], says: 'calls that wait for a shard go on when it comes', by: 'planned-changes-fail-nothing', options: { kinds: ['restart'] } },
 ]
 
 export const nameOf = ({ off }: Mutant): string => off.join('+')

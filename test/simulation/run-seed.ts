@@ -48,6 +48,8 @@ export interface RunResult {
 
 const CLIENTS = 5
 const REGISTER_CLIENTS = 3
+/** Between two looks at all queues. */
+const SAMPLE_MS = 25
 /** What an answer may come later than the call's own time says: it travels, and what is frozen is slow. */
 const LATE_MS = 1_500
 /** Relays reach so many ledgers beyond those that are asked. */
@@ -95,20 +97,24 @@ class SeedRun {
     // Apart from the kernel's: what is drawn here does not shift what happens there.
     const random = new SeededRandom(seed ^ 0x5eed)
     const between = (least: number, most: number): number => least + Math.floor(random.float() * (most - least + 1))
-    const { kinds } = options
-    this.#calm = kinds?.every(kind => kind === 'stop') ?? false
+    const kinds = options.kinds ?? (between(1, 12) === 1 ? ['restart' as const] : undefined)
+    this.#calm = kinds?.every(kind => kind === 'restart') ?? false
     this.#seed = seed
     this.#faultMs = faultMs
     this.#ledgers = between(3, 12)
     this.#bentClocks = !this.#calm && between(1, 5) === 1
+    // Queues that are soon full.
+    const tight = !this.#calm && between(1, 5) === 1
+    const mailbox = tight ? between(1, 4) : 1_000
     const shardBits = between(1, 4)
     const callTimeout = this.#calm ? 8_000 : between(2_000, 6_000)
     this.#cluster = new SimCluster({
-      seed, hosts, placements: options.placements ?? (this.#calm ? 0 : Math.max(0, between(-1, 3))), actors: [this.#ledger(), registerClass()], keptLines: lines,
+      seed, hosts, placements: options.placements ?? (this.#calm ? 0 : Math.max(0, between(-1, 3))), actors: [this.#ledger({ turnTimeout: this.#calm ? 7_000 : 2_000, mailbox }), registerClass()], keptLines: lines,
       shardBits, hostPort: between(0, 1) * 7001, storeTimeoutMs: between(150, 2_500),
-      options: { callTimeout, drainTimeout: this.#calm ? 2_000 : between(50, 2_000) },
+      options: { callTimeout, drainTimeout: this.#calm ? 2_000 : between(50, 2_000), ...(tight ? { maxParked: between(1, 4) } : {}) },
     })
     this.#watchStore(2 ** shardBits)
+    this.#watchQueues()
     this.#plan = planFaults(random, {
       hosts: this.#cluster.hosts.map(h => h.name), placements: this.#cluster.placements.map(p => p.name), store: this.#cluster.store.name,
       fromMs: 1_000, untilMs: faultMs, everyMs: between(300, 2_500), bentClocks: this.#bentClocks, ...(kinds === undefined ? {} : { kinds }),
@@ -119,13 +125,25 @@ class SeedRun {
     this.#registers = new RegisterClients(this.#cluster, { ...load, random: new SeededRandom(seed ^ 0x4e6), clients: REGISTER_CLIENTS, thinkMs: between(100, 900) })
   }
 
-  #ledger(): ReturnType<typeof ledgerClass> {
+  #ledger(limits: Parameters<typeof ledgerClass>[1]): ReturnType<typeof ledgerClass> {
     return ledgerClass({
       wallMs: () => this.#cluster.kernel.running!.wallMs(),
       sleep: ms => new Promise(resolve => { this.#cluster.kernel.running!.after(ms, resolve) }),
       unique: () => ++this.#turns,
       violation: violation => this.#violations.push(violation),
+    }, limits)
+  }
+
+  /** Looks at every queue of every host, again and again. */
+  #watchQueues(): void {
+    this.#cluster.kernel.after(SAMPLE_MS, () => {
+      for (const sample of this.#queues()) if (sample.size > sample.bound) this.#overfull.push(sample)
+      this.#watchQueues()
     })
+  }
+
+  #queues(): Sample[] {
+    return this.#cluster.hosts.flatMap(({ name, running }) => running?.host.queues().map(queue => ({ ...queue, host: name })) ?? [])
   }
 
   #watchStore(shards: number): void {
@@ -153,6 +171,8 @@ class SeedRun {
     }
     await kernel.run(2 * this.#faultMs - kernel.nowMs)
     for (let i = 0; i < this.#ledgers + BEYOND; i++) await this.#audit(i)
+    // Nobody asks for anything any more, so nothing may wait.
+    this.#overfull.push(...this.#queues().filter(({ size }) => size > 0).map(sample => ({ ...sample, bound: 0 })))
   }
 
   async #audit(i: number): Promise<void> {

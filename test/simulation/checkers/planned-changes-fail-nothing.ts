@@ -1,4 +1,4 @@
-/** Hosts and placement that are stopped in order, and started again, fail no call (P9). Asked of runs that have no other faults. */
+/** Hosts and placement services that are restarted one at a time fail no call (P9). Asked of runs that have no other faults. */
 import { leavesNothing, type Checker } from '../history.ts'
 
 /** A caller that asks a host which is down, or says that it stops, asks another. */
