@@ -1,4 +1,4 @@
-// Two hosts on one LMDB folder, and hosts that stop in the middle of work: every acknowledged write is there, every call settles.
+// Hosts that come to one LMDB folder, leave it, and that stop in the middle of work: every acknowledged write is there, every call settles.
 import { describe, expect, it } from 'vitest'
 import { Actor, type TroupeError } from 'troupe'
 import { hostOf, lmdbFolder } from '../unit/activation/running-host.ts'
@@ -17,11 +17,11 @@ class Tally extends Actor {
 }
 
 describe('acknowledged writes', () => {
-  it('survive that another host takes the store over', async () => {
+  it('survive that hosts come and go', async () => {
     const store = lmdbFolder()
     const acknowledged: string[] = []
     const add = async (host: Awaited<ReturnType<typeof hostOf>>, name: string): Promise<void> => {
-      await host.actor(Tally, 'a').with({ timeout: 1000 }).add(name).then(() => acknowledged.push(name), () => undefined)
+      await host.actor(Tally, 'a').add(name).then(() => acknowledged.push(name), () => undefined)
     }
     let host = await hostOf([Tally], { store })
     for (let round = 0; round < 4; round++) {
@@ -30,15 +30,13 @@ describe('acknowledged writes', () => {
       host = await hostOf([Tally], { store })
       const newer = host
       calls.push(...Array.from({ length: 30 }, (_, i) => add(newer, `${round}/new/${i}`)))
+      await older.stop()
       await Promise.all(calls)
       const stored = await newer.actor(Tally, 'a').read()
       expect(acknowledged.filter(name => !stored.includes(name))).toEqual([])
       expect(new Set(stored).size).toBe(stored.length)
-      const fenced = await failureOf(older.actor(Tally, 'a').with({ timeout: 1000 }).add('late')) as TroupeError
-      expect(['FENCED', 'STORE_CONFLICT', 'MOVED', 'CALL_TIMEOUT']).toContain(fenced.code)
-      await older.stop()
     }
-    expect(acknowledged.length).toBeGreaterThanOrEqual(120)
+    expect(acknowledged.length).toBeGreaterThanOrEqual(200)
   })
 
   it('survive a stop in the middle of work, and every call settles', async () => {

@@ -85,7 +85,7 @@ async function cluster(...kinds: ActorClass[][]): Promise<Host[]> {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-between-'))
   const store = `lmdb:${folder}`
   const clock = new SystemClock()
-  const { cluster: clusterStore } = openStores(store, { clock, log: silentLogger })
+  const { cluster: clusterStore } = openStores(store, { clock, log: silentLogger, namespace: 'default' })
   await clusterStore.open()
   const placement = await startPlacement({ clusterStore, clock, random: new SystemRandom(), log: silentLogger })
   const hosts = await Promise.all(kinds.map((actors, i) => createHost({ actors, store, placement: placement.address, hostId: `h${i}` })))

@@ -42,7 +42,7 @@ test('a thawed host stores nothing stale, answers typed, and takes its place aga
       stored.set(id, Number(reply.body))
     } else expect(reply.body).toMatchObject({ retryable: true, executed: expect.stringMatching(/^(no|unknown)$/) as string, code: expect.stringMatching(/^(FENCED|STORE_CONFLICT|MOVED|PEER_LOST)$/) as string })
   }
-  await b!.process.logged('the stream to placement broke; the table stays in force')
+  await b!.process.logged('this host lost its lease; it drops its memory and joins again as a new incarnation')
 
   // Through either door the same truth, and the thawed host serves again.
   let again = 0

@@ -41,7 +41,7 @@ const stores: readonly [string, () => Promise<Store>, readonly SeamPoint[]][] = 
 ]
 
 describe.each(stores)('a cluster on %s', (_name, open, crashes) => {
-  it('whose second host dies and comes back: the first one takes over, and gives back', async () => {
+  it('whose second host dies and is replaced: the first one takes over, and gives back', async () => {
     await using store = new Closing(await open())
     await using processes = new TestProcesses()
     const { address: placement } = await processes.placement({ store: store.url })
@@ -49,8 +49,9 @@ describe.each(stores)('a cluster on %s', (_name, open, crashes) => {
     const settings = { apps: [ledger.app], placement, store: store.url }
     const a = await processes.host('a', settings)
     await ledger.start(a)
-    for (const point of crashes) {
-      const b = await processes.host('b', { ...settings, env: ledger.dyingAt(point, 5) })
+    for (const [i, point] of crashes.entries()) {
+      // Under another name each time: one that dies again and again has to rest before it gets shards.
+      const b = await processes.host(`b${i}`, { ...settings, env: ledger.dyingAt(point, 5) })
       await dies(b)
       // Asks for actors whose owner is gone, so that calls wait for the table that gives them to this host.
       await ledger.caughtUp(a)
