@@ -15,7 +15,7 @@ const claim = (epoch: number, shard = 1) => ({ type: 'T', shard, epoch, nonce: `
 const write = (epoch: number, previous: number, id = 'a', shard = 1) => ({ ...claim(epoch, shard), id, previous, head: Buffer.from(`v${previous + 1}`) })
 
 async function server(...settings: string[]): Promise<RedisServer> {
-  const started = await startRedis(...settings)
+  const started = await startRedis('--repl-diskless-sync-delay', '0', ...settings)
   onTestFinished(() => started.stop())
   return started
 }
