@@ -72,7 +72,7 @@ async function placement(flags: PlacementFlags): Promise<void> {
       const advertise = advertised(flags, clusterStore.name)
       await clusterStore.open()
       const server = await startPlacement({
-        host: flags.listen, port: flags.port, shardBits: flags.shardBits, clusterStore, clusterStoreApart: clusterStore.name !== actors.name, clock, random, log,
+        host: flags.listen, port: flags.port, shardBits: flags.shardBits, namespace: flags.namespace, clusterStore, clusterStoreApart: clusterStore.name !== actors.name, clock, random, log,
         security, ...(advertise === undefined ? {} : { advertise }),
       })
       log.info({ address: server.address, store: clusterStore.name, leader: server.leader }, 'ready')

@@ -23,6 +23,7 @@ export interface SeatParts extends Omit<LeaderParts, 'term' | 'table' | 'fingerp
   readonly shardBits: number
   /** The cluster store is another than the store of the actors. */
   readonly clusterStoreApart: boolean
+  readonly namespace: string | undefined
   /** Who leads, as the leader row says. */
   leader(): string | undefined
   /** Why this process cannot lead this cluster, if it has been found so. */
@@ -49,6 +50,7 @@ export class LeaderSeat implements PlacementEndpoint {
     const { table, fingerprint } = await this.loadRecord()
     const bound = {
       shardBits: String(this.#parts.shardBits), ...(this.#parts.clusterStoreApart ? { clusterStore: this.#parts.store.name } : {}),
+      ...(this.#parts.namespace === undefined ? {} : { namespace: this.#parts.namespace }),
     }
     this.#leader = new Leader({ ...this.#parts, deposed, term, troubleMs, table, fingerprint: { ...fingerprint, ...bound }, bound, aboveVersion: this.#version })
     this.#leader.start()

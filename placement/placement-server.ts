@@ -33,6 +33,8 @@ export interface PlacementOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Of the cluster store; hosts of another namespace are told so. */
+  readonly namespace?: string
   /** log2 of the shards a type has; the hosts' must be equal. 10 by default. */
   readonly shardBits?: number
   /** How long the leader row lives without renewal; 1.5 s by default. A higher value lengthens the wait for the next leader after a freeze. */
@@ -102,7 +104,7 @@ async function listen(options: PlacementOptions): Promise<{ candidate: Placement
   const listeners: ((address: string | undefined) => void)[] = []
   const seat = new LeaderSeat({
     clock, random, log, store, probe, shardBits, maxMoves,
-    clusterStoreApart: options.clusterStoreApart === true,
+    clusterStoreApart: options.clusterStoreApart === true, namespace: options.namespace,
     times: { ...defaultLeaderTimes, ...options.times },
     leads: () => leadership.leads,
     leader: () => leadership.leader,

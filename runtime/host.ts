@@ -153,11 +153,11 @@ export class Host implements Dispatcher {
   }
 
   async #startCandidate(): Promise<void> {
-    const { listen, placementPort, clock, random, log, shardBits, insecure } = this.#options
+    const { listen, placementPort, clock, random, log, shardBits, namespace, insecure } = this.#options
     const { serve, probe } = this.#adapters
     const advertise = listen.advertise?.replace(/:\d+$/, '')
     this.#candidate = await startCandidate({
-      host: listen.host, port: placementPort, clock, random, log, shardBits, clusterStore: this.#stores.cluster, tls: this.#tls, insecure,
+      host: listen.host, port: placementPort, clock, random, log, shardBits, clusterStore: this.#stores.cluster, namespace, security: { tls: this.#tls, insecure },
       clusterStoreApart: this.#stores.cluster.name !== this.#stores.actors.name,
       ...(advertise && { advertise }), ...(serve && { serve }), ...(probe && { probe }),
     })

@@ -78,7 +78,7 @@ export function hostServices(parts: Parts): ActivationServices {
     commitFailed(activation, result) {
       const { type: { name: type }, shard } = activation
       // What a late write has stored is not in memory any more.
-      if (result === 'late' || result === 'unavailable') return delivery.readAgain(type, shard)
+      if (result === 'late') return delivery.readAgain(type, shard)
       // Nothing was written and the claim stands; the store's outage is told once, by itself.
       if (result === 'unavailable') return log.debug({ actor: activation.name }, 'commit was not stored: the store is away; the activation ends')
       if (result === 'unknown') parts.doubt(type, shard, activation.epoch)

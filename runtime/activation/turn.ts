@@ -134,8 +134,6 @@ export function commitError(name: string, result: Exclude<CommitResult, 'ok' | '
     case 'unavailable':
       // The turn ran, and what it called may have taken effect: no proof that it can be repeated, as with the two above.
       return new TroupeError('STORE_UNAVAILABLE', `${name}: the store is away; nothing of this turn was stored`, { executed: 'unknown', retryAfterMs: STORE_AWAY_MS })
-    case 'unavailable':
-      return new TroupeError('STORE_UNAVAILABLE', `${name}: the store is away; nothing of this turn was stored, nor will be`, { executed: 'yes' })
     case 'unknown':
       return new TroupeError('COMMIT_UNKNOWN', `${name}: the store did not say whether the turn was stored; read before you repeat it`)
   }
