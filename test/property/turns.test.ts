@@ -113,7 +113,7 @@ describe('turns on LMDB', () => {
         } finally {
           await host.stop()
         }
-      }), { numRuns: 40, endOnFailure: true })
+      }), { numRuns: 15, endOnFailure: true })
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
