@@ -123,6 +123,8 @@ export class LeaseThread implements LeaseHolder {
       const late = this.#clock.after(this.#times.ttlMs + CLOSE_MS, () => {
         this.#log.warn({}, 'the thread of the lease did not end by itself; it is stopped')
         void worker.terminate()
+        // One that hangs in a store's own code ends with the process.
+        resolve()
       }, true)
       worker.once('exit', () => {
         late.cancel()

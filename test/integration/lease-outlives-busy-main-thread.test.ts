@@ -18,6 +18,7 @@ import type { ClusterStore } from '../../stores/cluster-store.ts'
 import { openClusterStore } from '../../stores/open-store.ts'
 import { startEtcd } from '../servers/etcd.ts'
 import { startPostgres } from '../servers/postgres.ts'
+import { endProcess, startProcess } from '../servers/processes.ts'
 import { startRedis } from '../servers/redis.ts'
 
 interface Said { readonly said: string; readonly valid?: boolean; readonly ms?: number }
@@ -216,6 +217,33 @@ describe.each([
     expect(await seen.leases()).toEqual([])
     expect(lines.filter(line => line.level !== 'debug')).toEqual([])
   })
+})
+
+test('a store that stands still costs the right to serve in time, and nothing else', async () => {
+  const server = await startRedis()
+  onTestFinished(() => server.stop())
+  const lease = thread({ clusterStore: server.url })
+  let revoked = false
+  lease.onRevoked(() => { revoked = true })
+  await lease.open('a1')
+  server.freeze()
+  await vi.waitFor(() => expect(lease.valid()).toBe(false), within)
+  server.thaw()
+  await vi.waitFor(() => expect(lease.valid()).toBe(true), within)
+  expect(revoked).toBe(false)
+})
+
+test('a thread that hangs in its store is left behind in time', async () => {
+  const held = mkdtempSync(join(tmpdir(), 'troupe-lease-'))
+  const lease = thread({ clusterStore: `lmdb:${held}`, times: { ttlMs: 500, renewMs: 100, stallMs: 1_000 } })
+  await lease.open('a1')
+  const locker = await startProcess(process.execPath, [fileURLToPath(new URL('../servers/lmdb-writer.ts', import.meta.url)), 'hold', held], /holding/)
+  onTestFinished(async () => {
+    await endProcess(locker)
+    rmSync(held, { recursive: true, force: true })
+  })
+  await vi.waitFor(() => expect(lease.valid()).toBe(false), within)
+  await lease.close(true)
 })
 
 test('what cannot be opened says why: a URL that is none, a store that is not there, a second lease', async () => {

@@ -124,6 +124,7 @@ test('a renewal that names a later term is followed at once; the same or an earl
   client.onLeaderLost(() => lost.push(links.length))
   await joined()
   hear(full(two, 5))
+  led('p-by-another-name:1', 5)
   led('p:1', 5)
   led('r:3', 4)
   expect(links).toHaveLength(1)
