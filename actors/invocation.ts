@@ -63,6 +63,9 @@ export class Once {
   onNotStarted: (() => void) | undefined = undefined
   /** An earlier try of it may have run: what refuses a later one proves nothing. */
   mayHaveRun = false
+  /** Hosts that died while they had it, and the life of the last to which the link broke meanwhile. */
+  deaths = 0
+  lost: { readonly host: string; readonly incarnation: string } | undefined = undefined
 
   constructor(by: string | Delivery) {
     this.key = typeof by === 'string' ? by : undefined

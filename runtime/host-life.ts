@@ -35,6 +35,7 @@ import { tickTimer } from './delivery/timer-tick.ts'
 import { Authorizer } from './dispatch/authorizer.ts'
 import type { CallClock } from './dispatch/call-clock.ts'
 import type { HostStatus } from './dispatch/dispatcher.ts'
+import { hostLives } from './dispatch/host-lives.ts'
 import { Incoming } from './dispatch/incoming.ts'
 import { Outgoing } from './dispatch/outgoing.ts'
 import type { CallAdmission } from './dispatch/overload.ts'
@@ -135,8 +136,10 @@ export class HostLife {
     })
     const loads = new BatchedLoads(stores.actors, clock)
     const claims = new ShardClaims(loads, incarnation)
+    const lives = hostLives(this.membership, hostId, (type, id) => this.router.shardOf(types.get(type), type, id))
     this.#delivery = new Delivery({
       types, store: stores.actors, commits: this.#commits, claims, clock, random, log, route: call => this.router.route(call),
+      lives, isActive: (type, id) => this.#catalog.find(type, id) !== undefined,
       refusal: this.authorizer && ((type, id, method) => this.authorizer!.refusalOf(type, id, method)),
     })
     this.#timers = new TimerQueue({ clock, log, tick: tickTimer })
@@ -153,7 +156,7 @@ export class HostLife {
     this.#shards = new Shards({
       selfId: hostId, membership: this.membership, catalog: this.#catalog, clock, log,
       drainMs: type => types.get(type)?.drainTimeoutMs ?? options.drainTimeoutMs, reroute: calls => this.router.reroute(calls),
-      onServing: (type, shard, epoch) => this.#delivery.serve(type, shard, epoch), onLost: (type, shard) => this.#delivery.lose(type, shard),
+      onServing: (type, shard, epoch, planned) => this.#delivery.serve(type, shard, epoch, planned), onLost: (type, shard) => this.#delivery.lose(type, shard),
     })
     this.router.attach(this.#shards)
     stores.actors.onRegress?.(regress => { if (!this.#abandoned) this.#shards.regressed(regress.shards, regress.reason) })
@@ -161,7 +164,7 @@ export class HostLife {
       route: (call, version, untyped) => this.router.routeIncoming(call, version, untyped), status: () => encode(this.status(), 'status'), log, admission: parts.admission,
     })
     this.#outgoing = new Outgoing(options.maxPayloadBytes, {
-      onMoved: (call, error) => this.router.retryMoved(call, error), watch, unwatch: call => callClock.unwatch(call),
+      onMoved: (call, error) => this.router.retryMoved(call, error), watch, unwatch: call => callClock.unwatch(call), lives,
     })
     this.#transport = parts.member ? this.#openTransport(adapters.transport ?? (peers => new GrpcTransport({ ...peers, tls: parts.tls, insecure: options.insecure }))) : undefined
     this.report = new StatusReport({

@@ -9,15 +9,19 @@ import { TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
 import { DueScheduler } from '../../reminders/due-scheduler.ts'
-import type { ActorStore } from '../../stores/actor-store.ts'
+import type { ActorStore, ShardKey } from '../../stores/actor-store.ts'
 import type { GroupCommit } from '../../stores/group-commit.ts'
 import type { Activation } from '../activation/activation.ts'
 import type { Flushed } from '../activation/entry-buffer.ts'
+import type { HostLives } from '../dispatch/host-lives.ts'
 import type { ShardClaims } from '../dispatch/shard-claims.ts'
+import { Culprits } from './culprits.ts'
 import { DueRows } from './due-rows.ts'
+import { GuardedSends } from './guarded-sends.ts'
 import { Outbox } from './outbox.ts'
 import { OwnedShards } from './owned-shards.ts'
 import { deliverSend } from './send-delivery.ts'
+import { Suspects } from './suspects.ts'
 
 interface DeliveryOptions {
   readonly types: ReadonlyMap<string, ActorType>
@@ -28,6 +32,9 @@ interface DeliveryOptions {
   readonly random: Random
   readonly log: Logger
   readonly route: (call: Invocation) => void
+  readonly lives: HostLives
+  /** Whether an activation of the actor is here. */
+  readonly isActive: (type: string, id: string) => boolean
   /** See `DueRows`. */
   readonly refusal?: ((type: string, id: string, method: string) => Promise<unknown>) | undefined
 }
@@ -45,18 +52,28 @@ export class Delivery {
   readonly #outbox: Outbox
   readonly #owned: OwnedShards
 
-  constructor({ types, store, commits, claims, clock, random, log, route, refusal }: DeliveryOptions) {
-    const rows = new DueRows({ types, clock, log, route, refusal, current: (shard, row) => this.#scheduler.current(shard, row) })
+  constructor({ types, store, commits, claims, clock, random, log, route, lives, isActive, refusal }: DeliveryOptions) {
+    const claim = (shard: ShardKey): ReturnType<ShardClaims['of']> => claims.of(shard)
+    const suspects = new Suspects({
+      commits, claim, wallMs: () => clock.wallMs(),
+      isStored: async (actor, name) => (await store.loadEntries([{ actor, names: [name], dated: true }])[0]!)[0] !== undefined,
+    })
+    const sends = new GuardedSends(suspects, lives, (sender, send, previous) => deliverSend(route, DELIVERY_TIMEOUT_MS, sender, send, previous))
+    const changed = (...row: Parameters<DueScheduler['changed']>): void => this.#scheduler.changed(...row)
+    const culprits = new Culprits({ commits, claim, suspects, isActive, changed, clock, log })
+    const rows = new DueRows({ types, clock, log, route, refusal, suspects, culprits, current: (shard, row) => this.#scheduler.current(shard, row) })
     this.#scheduler = new DueScheduler({ clock, log, load: queries => store.due(queries), fire: (shard, row) => rows.fire(shard, row) })
     this.#outbox = new Outbox({
-      clock, random, log, commits, claim: shard => claims.of(shard), load: queries => store.due(queries),
-      deliver: (sender, send, previous) => deliverSend(route, DELIVERY_TIMEOUT_MS, sender, send, previous),
+      clock, random, log, commits, claim, load: queries => store.due(queries),
+      deliver: (sender, send, previous) => sends.deliver(sender, send, previous), lost: (send, error) => sends.lost(send, error),
+      mark: (shard, row) => suspects.foundMark(shard, row), foundSend: (shard, id, name) => suspects.foundSend(shard, id, name),
     })
-    this.#owned = new OwnedShards({ claims, scheduler: this.#scheduler, outbox: this.#outbox, clock, log })
+    this.#owned = new OwnedShards({ claims, scheduler: this.#scheduler, outbox: this.#outbox, suspects, clock, log })
   }
 
-  serve(type: string, shard: number, epoch: number): void {
-    this.#owned.serve(type, shard, epoch)
+  /** `planned`: nobody died who had the shard. */
+  serve(type: string, shard: number, epoch: number, planned: boolean): void {
+    this.#owned.serve(type, shard, epoch, planned)
   }
 
   lose(type: string, shard: number): void {

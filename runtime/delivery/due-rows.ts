@@ -1,7 +1,7 @@
 /**
  * What is done with a row when it is due: the port of the scheduler (reminders/due-scheduler.ts) to the actors of this host.
  *
- * `r:` a reminder runs; `s:` a storage key has expired; `x:` old replies are swept; `o:` sends are the outbox's. An
+ * `r:` a reminder runs; `m:` what is known against a row (suspects.ts); `s:` a storage key has expired; `x:` old replies are swept; `o:` sends are the outbox's. An
  * occurrence that failed counts; one that could not begin (its actor could not be activated, its shard is on its way
  * elsewhere, its mailbox is full) is tried again and does not count.
  */
@@ -17,11 +17,13 @@ import type { FireResult } from '../../reminders/due-scheduler.ts'
 import type { DueRow, ShardKey } from '../../stores/actor-store.ts'
 import { isStorageEntry } from '../activation/activation-storage.ts'
 import { SWEEP_ENTRY } from '../activation/once-entries.ts'
+import type { Culprits } from './culprits.ts'
 import { expireKey, sweep } from './expiry.ts'
 import { internalCall, type InternalRun } from './internal-turn.ts'
 import { isReminder, ReminderRun } from './run-reminder.ts'
 import { SEND_PREFIX } from './send-row.ts'
 import { describe } from './send-verdict.ts'
+import { isCulprit, MARK_PREFIX, type Suspect, type Suspects } from './suspects.ts'
 
 interface DueRowsOptions {
   readonly types: ReadonlyMap<string, ActorType>
@@ -29,6 +31,8 @@ interface DueRowsOptions {
   readonly log: Logger
   readonly route: (call: Invocation) => void
   readonly current: (shard: ShardKey, row: DueRow) => boolean
+  readonly suspects: Suspects
+  readonly culprits: Culprits
   /** Why a reminder's method must not run, or undefined: the authorize hook, where there is one. */
   readonly refusal?: ((type: string, id: string, method: string) => Promise<unknown>) | undefined
 }
@@ -52,7 +56,11 @@ export class DueRows {
     if (row.name.startsWith(SEND_PREFIX)) return 'handed'
     const type = types.get(shard.type)
     if (type === undefined) return 'handed'
-    if (isReminder(row.name)) return this.#fireReminder(type, shard, row)
+    if (isReminder(row.name)) {
+      const suspect = this.#options.suspects.of(shard, row.id, row.name, row.due)
+      return suspect === undefined ? this.#fireReminder(type, shard, row) : this.#fireSuspect(type, shard, row, suspect)
+    }
+    if (row.name.startsWith(MARK_PREFIX)) return this.#takeMark(shard, row)
     if (isStorageEntry(row.name)) return this.#clean(type, shard, row, activation => expireKey(activation, row.name))
     if (row.name === SWEEP_ENTRY) return this.#clean(type, shard, row, activation => sweep(activation, row.value))
     log.error({ actor: showKey({ type: shard.type, id: row.id }), row: row.name }, 'a due row of an unknown kind is left alone')
@@ -75,6 +83,29 @@ export class DueRows {
     } catch (error) {
       if (!hasRun(error)) return this.#again(shard, row, error)
       return this.#recordFailure(type, shard, run, error)
+    }
+  }
+
+  /** It may have ended its host: it runs under a mark, or not at all. */
+  async #fireSuspect(type: ActorType, shard: ShardKey, row: DueRow, suspect: Suspect): Promise<FireResult> {
+    const { suspects, culprits } = this.#options
+    try {
+      if (!isCulprit(suspect)) return await suspects.run(suspect, () => this.#fireReminder(type, shard, row), result => result === 'done')
+      await culprits.quarantine(suspect, row, run => this.#turn(type, row.id, `reminder ${row.name}`, run))
+      return 'done'
+    } catch (error) {
+      return this.#again(shard, row, error)
+    }
+  }
+
+  async #takeMark(shard: ShardKey, row: DueRow): Promise<FireResult> {
+    const { suspects } = this.#options
+    suspects.foundMark(shard, row)
+    try {
+      await suspects.sweep(shard, row)
+      return 'handed'
+    } catch (error) {
+      return this.#again(shard, row, error)
     }
   }
 

@@ -1,8 +1,9 @@
 /** What an outbox needs of its host, and its bounds. */
 import type { Clock } from '../../core/clock.ts'
+import type { TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
-import type { ActorAddress, DuePage, DueQuery, ShardKey } from '../../stores/actor-store.ts'
+import type { ActorAddress, DuePage, DueQuery, DueRow, ShardKey } from '../../stores/actor-store.ts'
 import type { GroupCommit } from '../../stores/group-commit.ts'
 import type { RowClaim } from './outbox-sender.ts'
 import type { Send } from './send-row.ts'
@@ -17,6 +18,11 @@ export interface OutboxPorts {
    * error. Must settle in the end (a call's timeout). `send.args` stay the outbox's: who runs them is given a copy.
    */
   deliver(sender: ActorAddress, send: Send, previous: number | undefined): Promise<void>
+  /** Its delivery failed because the link to its target's host broke. */
+  lost?(send: Send, error: TroupeError): void
+  /** A row that is no send was read with them; and a send, when its shard was read. */
+  mark?(shard: ShardKey, row: DueRow): void
+  foundSend?(shard: ShardKey, id: string, name: string): void
   /** Claim under which rows of this shard may be written; undefined when this host does not own it now. */
   claim(shard: ShardKey): RowClaim | undefined
   readonly commits: GroupCommit

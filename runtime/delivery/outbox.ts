@@ -25,6 +25,7 @@ import { OutboxSender, type SenderPorts } from './outbox-sender.ts'
 import { SendDeliveries } from './send-deliveries.ts'
 import type { PendingSend } from './send-line.ts'
 import { decodeSend, sendNumber, type Send } from './send-row.ts'
+import { MARK_PREFIX } from './suspects.ts'
 
 export type { OutboxLimits, OutboxPorts } from './outbox-ports.ts'
 
@@ -67,6 +68,7 @@ export class Outbox {
     this.#deliveries = new SendDeliveries({
       clock: ports.clock, random: ports.random, log: ports.log,
       deliver: (sender, send, previous) => ports.deliver(sender, send, previous),
+      lost: (send, error) => ports.lost?.(send, error),
       applied: pending => this.#applied(pending),
       died: (pending, error) => this.#died(pending, error),
     }, {
@@ -216,6 +218,7 @@ export class Outbox {
   /** A row found in the store at take-over (rows come in order of numbers per sender; a row known already is ignored). */
   found(address: ActorAddress, row: DueRow): void {
     const shard = this.#shardOf(address)
+    if (shard !== undefined && row.name.startsWith(MARK_PREFIX)) return this.#ports.mark?.(address, row)
     if (shard === undefined || row.due === NEVER_DUE || sendNumber(row.name) === undefined || this.#phase === 'closed') return
     let send: Send
     try {
@@ -229,7 +232,7 @@ export class Outbox {
     // Both in order: what came by its commit and is now found is the first of those held.
     if (sender.held?.[0]?.number === send.number) {
       this.#hold(sender, sender.held.shift()!, -1)
-    }
+    } else if (shard.phase === 'reading') this.#ports.foundSend?.(address, row.id, row.name)
     this.#add(sender, send)
   }
 

@@ -14,18 +14,21 @@ import type { ActorAddress, ShardKey } from '../../stores/actor-store.ts'
 import type { Flushed } from '../activation/entry-buffer.ts'
 import type { ShardClaims } from '../dispatch/shard-claims.ts'
 import type { Outbox } from './outbox.ts'
+import type { Suspects } from './suspects.ts'
 import { SEND_PREFIX } from './send-row.ts'
 
 interface OwnedShardsOptions {
   readonly claims: ShardClaims
   readonly scheduler: DueScheduler
   readonly outbox: Outbox
+  readonly suspects: Suspects
   readonly clock: Clock
   readonly log: Logger
 }
 
 interface Owned extends ShardKey {
   readonly epoch: number
+  readonly planned: boolean
   phase: 'waiting' | 'taken'
 }
 
@@ -46,13 +49,13 @@ export class OwnedShards {
     this.#options = options
   }
 
-  /** This host serves the shard under this epoch from now on. */
-  serve(type: string, shard: number, epoch: number): void {
+  /** This host serves the shard under this epoch from now on. `planned`: nobody died who had it. */
+  serve(type: string, shard: number, epoch: number, planned: boolean): void {
     if (this.#phase === 'closed') return
     this.#forget({ type, shard })
     let ofType = this.#owned.get(type)
     if (ofType === undefined) this.#owned.set(type, (ofType = []))
-    const owned: Owned = { type, shard, epoch, phase: 'waiting' }
+    const owned: Owned = { type, shard, epoch, planned, phase: 'waiting' }
     ofType[shard] = owned
     this.#waiting.push(owned)
     this.#pump()
@@ -69,16 +72,18 @@ export class OwnedShards {
   /** What the store holds of the shard is in doubt. */
   readAgain(type: string, shard: number): void {
     const owned = this.#owned.get(type)?.[shard]
-    if (owned !== undefined && !mechanisms.off?.has('read-again')) this.serve(type, shard, owned.epoch)
+    if (owned !== undefined && !mechanisms.off?.has('read-again')) this.serve(type, shard, owned.epoch, owned.planned || owned.phase === 'taken')
   }
 
   /** A commit of an actor of this host became durable. */
   stored(address: ActorAddress, { entries, sends }: Flushed): void {
-    const { scheduler, outbox } = this.#options
+    const { scheduler, outbox, suspects } = this.#options
     if (sends !== undefined) outbox.committed(address, sends)
     if (this.#owned.get(address.type)?.[address.shard]?.phase !== 'taken') return
     for (const [name, value, due] of entries.values()) {
-      if (due !== undefined && !name.startsWith(SEND_PREFIX)) scheduler.changed(address, name, due, value)
+      if (due === undefined || name.startsWith(SEND_PREFIX)) continue
+      suspects.wrote(address, name, due)
+      scheduler.changed(address, name, due, value)
     }
   }
 
@@ -131,12 +136,13 @@ export class OwnedShards {
 
   /** @returns those whose claim was refused */
   async #take(batch: readonly Owned[]): Promise<Owned[]> {
-    const { claims, outbox, scheduler } = this.#options
+    const { claims, outbox, scheduler, suspects } = this.#options
     const results = await Promise.all(batch.map(({ type, shard, epoch }) => claims.claim(type, shard, epoch)))
     const refused = batch.filter((_, i) => results[i]!.outcome === 'refused')
     const mine = batch.filter((owned, i) => results[i]!.outcome === 'ok' && this.#isWanted(owned))
     for (const owned of mine) {
       owned.phase = 'taken'
+      suspects.take(owned, owned.planned)
       outbox.take(owned)
       scheduler.take(owned)
     }

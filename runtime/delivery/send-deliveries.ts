@@ -5,7 +5,7 @@
  * in the order in which it came.
  */
 import type { Clock } from '../../core/clock.ts'
-import { messageOf } from '../../core/errors.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Random } from '../../core/random.ts'
 import { seams } from '../../core/seams.ts'
@@ -21,6 +21,8 @@ interface DeliveryPorts {
   readonly random: Random
   readonly log: Logger
   deliver(sender: ActorAddress, send: Send, previous: number | undefined): Promise<void>
+  /** Its link broke. */
+  lost(send: Send, error: TroupeError): void
   /** It is durable at its target, and no longer in its line. */
   applied(pending: PendingSend): void
   /** It failed for good; its line waits for `marked`. */
@@ -130,6 +132,7 @@ export class SendDeliveries {
 
   #judge(pending: PendingSend, error: unknown): void {
     const { line, send } = pending
+    if (TroupeError.is(error, 'PEER_LOST')) this.#ports.lost(send, error)
     const failuresBefore = pending.failures
     const verdict = judge(pending, error, this.#ports.random.float(), this.#limits)
     const { type, id } = line.sender.address

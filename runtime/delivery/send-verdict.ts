@@ -31,6 +31,8 @@ export function judge(pending: PendingSend, error: unknown, chance: number, limi
   if (TroupeError.is(error, 'SEND_OUT_OF_ORDER')) {
     // It named a predecessor: now it leaves after it. A target that finds the first of a line out of order is in trouble.
     if (pending.previous !== undefined) return { kind: 'again', delayMs: 0 }
+  } else if (TroupeError.is(error, 'QUARANTINED') && error.executed !== 'yes') {
+    return { kind: 'dead', error: describe(error) }
   } else if (counts(error)) {
     pending.failures++
     pending.refusals = 0

@@ -4,10 +4,11 @@
  */
 import { packCaller } from '../../actors/authorize.ts'
 import { encodeChain } from '../../actors/call-chain.ts'
-import type { CallKeeper, Invocation } from '../../actors/invocation.ts'
+import type { CallKeeper, Invocation, Once } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { mechanisms } from '../../core/mechanisms.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
+import type { HostLives, LostLife } from './host-lives.ts'
 import { flag, kind, packArgs, packOnce, unpackError, unpackResult } from './messages.ts'
 import { RemoteStream } from './remote-stream.ts'
 
@@ -17,7 +18,11 @@ interface OutgoingHooks {
   /** Starts the clock of a call's deadline; the milliseconds that are left. */
   readonly watch: (call: Invocation) => number
   readonly unwatch: (call: Invocation) => void
+  readonly lives: HostLives
 }
+
+/** Hosts that may die while they have a call with a key; before the last of them it goes alone, so that nobody else is taken for it. */
+const MOST_DEATHS = 3
 
 /** What waits for answers on one link. */
 class Awaited implements CallKeeper {
@@ -25,9 +30,12 @@ class Awaited implements CallKeeper {
   readonly calls = new Map<number, Invocation>()
   readonly streams = new Map<number, RemoteStream>()
   readonly asks = new Map<number, (answer: Uint8Array | undefined) => void>()
+  /** Whom the link is to: by when it breaks the table may not know any more. */
+  readonly life: LostLife | undefined
 
-  constructor(link: PeerLink) {
+  constructor(link: PeerLink, life: LostLife | undefined) {
     this.link = link
+    this.life = life
   }
 
   abandoned(call: Invocation): void {
@@ -40,6 +48,8 @@ export class Outgoing {
   readonly #maxPayloadBytes: number
   readonly #hooks: OutgoingHooks
   readonly #links = new Map<PeerLink, Awaited>()
+  /** The call with a key that has one death left. */
+  #alone: Invocation | undefined
   #lastId = 0
 
   constructor(maxPayloadBytes: number, hooks: OutgoingHooks) {
@@ -55,12 +65,13 @@ export class Outgoing {
 
   #of(link: PeerLink): Awaited {
     let awaited = this.#links.get(link)
-    if (awaited === undefined) this.#links.set(link, (awaited = new Awaited(link)))
+    if (awaited === undefined) this.#links.set(link, (awaited = new Awaited(link, this.#hooks.lives.lifeOf(link.peerId))))
     return awaited
   }
 
   /** False when the link takes no more: the call did not leave. @throws NOT_ENCODABLE · PAYLOAD_TOO_LARGE */
   send(link: PeerLink, call: Invocation, untyped: boolean): boolean {
+    if (call.once?.mayHaveRun === true && !this.#mayGoOn(call, call.once)) return true
     const id = ++this.#lastId
     const flags = (call.kind === 'read' ? flag.read : call.kind === 'manage' ? flag.manage : 0) | (untyped ? flag.untyped : 0)
     const args = packArgs(call.args, this.#maxPayloadBytes)
@@ -76,6 +87,25 @@ export class Outgoing {
     call.host = link.peerId
     call.wireId = id
     call.keeper = awaited
+    return true
+  }
+
+  /** It had been sent before: false when it does not leave now. */
+  #mayGoOn(call: Invocation, once: Once): boolean {
+    const { lives, onMoved } = this.#hooks
+    const { lost } = once
+    once.lost = undefined
+    if (lost !== undefined && lives.isOver(lost) && ++once.deaths >= MOST_DEATHS) {
+      call.fail(new TroupeError('QUARANTINED', `${call.typeName}/${call.id}.${call.methodName}: ${MOST_DEATHS} hosts died while they had this call, the last one was ${lost.host}; it is not sent again; see their logs`))
+      return false
+    }
+    if (once.deaths === MOST_DEATHS - 1) {
+      if (this.#alone !== undefined && this.#alone !== call && !this.#alone.settled) {
+        onMoved(call, new TroupeError('PEER_LOST', `${call.typeName}/${call.id}.${call.methodName}: ${once.deaths} hosts died while they had this call; it waits for another such call to end`))
+        return false
+      }
+      this.#alone = call
+    }
     return true
   }
 
@@ -167,7 +197,7 @@ export class Outgoing {
     if (awaited === undefined) return
     this.#links.delete(link)
     const lost = (what: string): TroupeError =>
-      new TroupeError('PEER_LOST', `the link to host ${link.peerId} broke (${reason.message}); ${what}`, { cause: reason })
+      new TroupeError('PEER_LOST', `the link to host ${link.peerId} broke (${reason.message}); ${what}`, { cause: reason, data: awaited.life })
     for (const call of awaited.calls.values()) {
       call.keeper = undefined
       this.#hooks.unwatch(call)
@@ -175,7 +205,10 @@ export class Outgoing {
       if (mechanisms.off?.has('peer-loss')) continue
       if (mechanisms.off?.has('resend-proof')) this.#hooks.onMoved(call, error)
       else if (call.once?.key === undefined) call.fail(error)
-      else this.#again(call, error)
+      else {
+        call.once.lost = awaited.life
+        this.#again(call, error)
+      }
     }
     for (const stream of [...awaited.streams.values()]) stream.end(lost('the stream is cut'))
     for (const answer of awaited.asks.values()) answer(undefined)

@@ -24,6 +24,8 @@ export interface Shard {
   readonly index: number
   epoch: number
   phase: ShardPhase
+  /** Its former owner hands it over, or is this host. */
+  planned: boolean
   /** What an arriving shard waits for: its former owner's release, the end of this host's own activations of an older epoch. */
   readonly waitsFor: Set<'release' | 'drain'>
   /** Calls that wait for 'serving'. */
@@ -40,8 +42,8 @@ interface ShardsOptions {
   readonly drainMs: (type: string) => number
   /** Calls that waited, or whose shard went away before they started: to be routed anew. */
   readonly reroute: (calls: readonly Invocation[]) => void
-  /** From now on activations may begin in the shard, under this epoch. */
-  readonly onServing: (type: string, index: number, epoch: number) => void
+  /** From now on activations may begin in the shard, under this epoch. `planned`: nobody died who had it. */
+  readonly onServing: (type: string, index: number, epoch: number, planned: boolean) => void
   /** The shard is not served any more; `onServing` may come again. */
   readonly onLost: (type: string, index: number) => void
 }
@@ -71,7 +73,7 @@ export class Shards {
     if (ofType === undefined) this.#owned.set(type, (ofType = []))
     const known = ofType[index]
     if (known !== undefined && known.phase !== 'leaving') return known
-    const shard: Shard = { type, index, epoch: owner.epoch, phase: 'serving', waitsFor: new Set(), parked: [] }
+    const shard: Shard = { type, index, epoch: owner.epoch, phase: 'serving', planned: owner.from !== undefined, waitsFor: new Set(), parked: [] }
     if (owner.from !== undefined && !mechanisms.off?.has('release-wait')) shard.waitsFor.add('release')
     if (known !== undefined) shard.waitsFor.add('drain')
     if (shard.waitsFor.size > 0) this.#await(shard, this.#options.drainMs(type) + RELEASE_GRACE_MS)
@@ -92,7 +94,7 @@ export class Shards {
     this.#options.onLost(type, index)
     const others = this.#options.catalog.inShards(type, new Set([index])).filter(activation => activation.phase === 'active')
     void this.drain(others, this.#options.drainMs(type)).then(() => {
-      if (shard.phase === 'serving' && this.#owned.get(type)?.[index] === shard) this.#options.onServing(type, index, shard.epoch)
+      if (shard.phase === 'serving' && this.#owned.get(type)?.[index] === shard) this.#options.onServing(type, index, shard.epoch, true)
     })
   }
 
@@ -111,7 +113,7 @@ export class Shards {
       for (const activation of this.#options.catalog.inShards(type, new Set([index]))) {
         activation.end(new TroupeError('STORE_CONFLICT', `${activation.name}: ${reason}; the actor is loaded afresh`))
       }
-      if (serving) this.#options.onServing(type, index, shard.epoch)
+      if (serving) this.#options.onServing(type, index, shard.epoch, true)
     }
   }
 
@@ -140,6 +142,7 @@ export class Shards {
     this.#options.clock.after(graceMs, () => {
       if (shard.phase === 'arriving' && this.#owned.get(shard.type)?.[shard.index] === shard) {
         this.#options.log.warn({ type: shard.type, shard: shard.index }, 'shard was not released in time, serving it: the fence refuses its former owner')
+        shard.planned = false
         this.#serve(shard)
       }
     })
@@ -157,7 +160,7 @@ export class Shards {
     const calls = shard.parked
     shard.parked = []
     this.#parked -= calls.length
-    this.#options.onServing(shard.type, shard.index, shard.epoch)
+    this.#options.onServing(shard.type, shard.index, shard.epoch, shard.planned)
     if (calls.length > 0 && !mechanisms.off?.has('parked-go-on')) this.#options.reroute(calls)
   }
 
@@ -179,7 +182,7 @@ export class Shards {
       } else if (has) {
         const known = this.#owned.get(step.type)?.[step.shard]
         // A call that waited for this table may have come before this news of it: then it is served already, and nobody was told.
-        if (step.after!.from === undefined && (known === undefined || known.phase === 'serving')) this.#options.onServing(step.type, step.shard, step.after!.epoch)
+        if (step.after!.from === undefined && (known === undefined || known.phase === 'serving')) this.#options.onServing(step.type, step.shard, step.after!.epoch, false)
         else this.get(step.type, step.shard, step.after!)
       }
     }
@@ -216,7 +219,7 @@ export class Shards {
   #serveRenewed(type: string, index: number): void {
     const owner = this.#options.membership.table.owner(type, index)
     if (owner?.member.id !== this.#options.selfId || this.#owned.get(type)?.[index] !== undefined) return
-    if (owner.from === undefined) this.#options.onServing(type, index, owner.epoch)
+    if (owner.from === undefined) this.#options.onServing(type, index, owner.epoch, true)
     else this.get(type, index, owner)
   }
 

@@ -33,10 +33,10 @@ describe('a mailbox', () => {
         } else if (s.kind === 'giveUp' && model.length > 0) {
           const [call] = model.splice(s.at % model.length, 1)
           call!.settled = true
-          mailbox.abandoned()
+          mailbox.abandoned(asInvocation(call!))
         } else if (s.kind === 'shift') {
           expect(names([mailbox.peek()])).toEqual([model[0]?.name])
-          if (model.shift() !== undefined) mailbox.shift()
+          if (model.shift() !== undefined) mailbox.shift(0)
         } else if (s.kind === 'takeFirst') {
           const test = (c: Call): boolean => c.name % s.divisor === 0
           const at = model.findIndex(test)
@@ -61,7 +61,7 @@ describe('a mailbox', () => {
       const call = { name: i, settled: false }
       mailbox.push(asInvocation(call))
       call.settled = true
-      mailbox.abandoned()
+      mailbox.abandoned(asInvocation(call))
     }
     expect(mailbox.size).toBe(1)
     expect(mailbox.room).toBeLessThan(200)

@@ -11,7 +11,7 @@ function setUp(key: string | undefined) {
   const again: Invocation[] = []
   const sent: Message[] = []
   const link = { peerId: 'b', send: (message: Message) => sent.push(message) > 0 } as unknown as PeerLink
-  const outgoing = new Outgoing(1024, { onMoved: call => again.push(call), watch: () => 1000, unwatch: () => undefined })
+  const outgoing = new Outgoing(1024, { onMoved: call => again.push(call), watch: () => 1000, unwatch: () => undefined, lives: { lifeOf: () => undefined, isOver: () => false, isHere: () => false } })
   const call = new LocalCall({
     typeName: 'T', id: 'a', methodName: 'm', args: [], timeoutMs: 1000, parent: undefined, once: key === undefined ? undefined : new Once(key),
   }, () => undefined, error => failures.push(error))

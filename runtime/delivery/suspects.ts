@@ -1,0 +1,227 @@
+/**
+ * Stored work that may be what ended its host: a reminder or a send whose turn kills the process would be found by the next owner
+ * of its shard, kill that one too, and so end one host after the other. After three deaths it is quarantined: a dead letter.
+ *
+ * In normal operation nothing is written for this. When a shard comes without a planned hand-over, its former owner may have
+ * died of whatever was due there then: those rows are suspects, with one death to be counted. Before a suspect runs, a *mark* is
+ * stored beside it, `m:` and the row's name: how many deaths it has been near, this one included if it comes now. After
+ * the run the mark goes. So a mark that is found says: its row was running when its host died. A row that is found with a
+ * mark of 2 has had its third death.
+ *
+ * The innocent: whatever ran beside the culprit is marked with it. So a row that has a mark already runs alone, as far as marked
+ * rows of this host go: at the next death only one of them has the higher mark. What remains: a long run that is under way each time
+ * when something else kills its host, three times in a row, is taken for the culprit.
+ *
+ * Marks are due at 0, and their names come before those of sends: who reads a shard meets the mark before its row. They carry the
+ * due time of the row they were made for: a reminder that has moved on since is another occurrence.
+ */
+import { decode, encode } from '../../core/codec.ts'
+import { TroupeError } from '../../core/errors.ts'
+import { showKey } from '../../core/ids.ts'
+import type { ActorAddress, DueRow, EntryChange, ShardKey } from '../../stores/actor-store.ts'
+import { writeRows, type RowPorts } from './row-write.ts'
+
+export interface SuspectPorts extends RowPorts {
+  wallMs(): number
+  /** Whether the store holds this entry. Rejects when it cannot say. */
+  isStored(actor: ActorAddress, name: string): Promise<boolean>
+}
+
+/** A row that may have been running when its host died. */
+export interface Suspect {
+  readonly address: ActorAddress
+  readonly name: string
+  readonly due: number
+  /** Deaths that its marks tell of; the first one is not marked. */
+  readonly marked: number
+}
+
+interface Mark {
+  readonly deaths: number
+  readonly due: number
+}
+
+/** What is suspected in one shard of this host. */
+interface Tenure {
+  readonly sends: Set<string>
+  readonly marks: Map<string, Mark>
+  /** Those that have run to their end here. */
+  readonly cleared: Set<string>
+  /** Running now, by what their mark was before. */
+  readonly running: Map<string, number>
+  /** Marks on their way out of the store. */
+  readonly clearing: Map<string, Promise<unknown>>
+}
+
+export const MARK_PREFIX = 'm:'
+const MARK_DUE = 0
+/** A row that is found with so many marked deaths had one more: that is enough. */
+const MOST_MARKED = 2
+export const MOST_DEATHS = MOST_MARKED + 1
+/** By so much the former owner's wall clock may have been ahead. */
+const SKEW_MS = 2_000
+
+const markOf = (name: string): string => MARK_PREFIX + name
+const keyOf = (id: string, name: string): string => `${id}/${name}`
+
+/** The entry that a quarantined row's mark leaves. */
+export const withoutMark = (name: string): EntryChange => [markOf(name), null, null]
+
+export const isCulprit = (suspect: Suspect): boolean => suspect.marked >= MOST_MARKED
+
+export const quarantined = (what: string): TroupeError =>
+  new TroupeError('QUARANTINED', `${what} was running in ${MOST_DEATHS} hosts when they died; it is not run again before somebody has looked and retries it`)
+
+export class Suspects {
+  readonly #ports: SuspectPorts
+  /** By type and shard: rows that were due by then, when the shard came, may have been running; 0: none was. */
+  readonly #until = new Map<string, number[]>()
+  /** Shards that came without a hand-over, and were not read a second time. */
+  readonly #unread = new Set<string>()
+  readonly #tenures = new Map<string, Map<number, Tenure>>()
+  /** Those that have a mark already run one after the other. */
+  #line: Promise<unknown> = Promise.resolve()
+
+  constructor(ports: SuspectPorts) {
+    this.#ports = ports
+  }
+
+  /** The shard is this host's now, and about to be read. `planned`: its former owner handed it over. */
+  take({ type, shard }: ShardKey, planned: boolean): void {
+    this.#unread.delete(`${type}/${shard}`)
+    if (planned) return
+    this.#unread.add(`${type}/${shard}`)
+    let ofType = this.#until.get(type)
+    if (ofType === undefined) this.#until.set(type, (ofType = []))
+    ofType[shard] = this.#ports.wallMs() + SKEW_MS
+    const before = this.#tenures.get(type)?.get(shard)
+    for (const known of [before?.sends, before?.marks, before?.cleared]) known?.clear()
+  }
+
+  /** A send was found when the shard was read. Those that are found when it is read again are this host's own. */
+  foundSend(shard: ShardKey, id: string, name: string): void {
+    if (this.#unread.has(`${shard.type}/${shard.shard}`)) this.#tenure(shard).sends.add(keyOf(id, name))
+  }
+
+  /** A mark was read; its row follows. */
+  foundMark(shard: ShardKey, row: DueRow): void {
+    const mark = readMark(row)
+    const key = keyOf(row.id, row.name.slice(MARK_PREFIX.length))
+    const tenure = this.#tenure(shard)
+    if (mark !== undefined && !tenure.running.has(key) && !tenure.clearing.has(key)) tenure.marks.set(key, mark)
+  }
+
+  /** Removes a mark whose row is gone. Rejects when the store cannot say whether it is. */
+  async sweep({ type, shard }: ShardKey, row: DueRow): Promise<void> {
+    const name = row.name.slice(MARK_PREFIX.length)
+    const address = { type, shard, id: row.id }
+    if (await this.#ports.isStored(address, name)) return
+    const tenure = this.#tenure(address)
+    const key = keyOf(row.id, name)
+    tenure.marks.delete(key)
+    if (!tenure.running.has(key) && !tenure.clearing.has(key)) await writeRows(this.#ports, address, [withoutMark(name)])
+  }
+
+  /** What is known against a row that is to run; undefined: nothing. */
+  of(shard: ShardKey, id: string, name: string, due: number): Suspect | undefined {
+    const tenure = this.#find(shard)
+    const untilMs = this.#untilOf(shard)
+    if (tenure === undefined && (due === MARK_DUE || due > untilMs)) return undefined
+    const key = keyOf(id, name)
+    const mark = tenure?.marks.get(key)
+    // While it runs here its own mark says nothing yet.
+    const marked = tenure?.running.get(key) ?? (mark?.due === due ? mark.deaths : undefined)
+    const wasNear = due === MARK_DUE ? tenure?.sends.has(key) === true : due <= untilMs && tenure?.cleared.has(key) !== true
+    if (marked === undefined && !wasNear) return undefined
+    return { address: { type: shard.type, shard: shard.shard, id }, name, due, marked: marked ?? 0 }
+  }
+
+  /** A turn of this host wrote the row: what it is now nobody has died of. */
+  wrote(address: ActorAddress, name: string, due: number | null): void {
+    if (due !== null && due <= this.#untilOf(address)) this.#tenure(address).cleared.add(keyOf(address.id, name))
+  }
+
+  /** True when no send of the shard is suspected. */
+  noSends(shard: ShardKey): boolean {
+    return this.#find(shard) === undefined
+  }
+
+  /**
+   * Runs the row under its mark. `isOver`: by what the run gave, whether the row has done its work.
+   * @throws what the run throws · STORE_UNAVAILABLE when the mark cannot be stored: then nothing ran
+   */
+  async run<Result>(suspect: Suspect, run: () => Promise<Result>, isOver: (result: Result) => boolean): Promise<Result> {
+    if (suspect.marked === 0) return this.#run(suspect, run, isOver)
+    const turn = this.#line.then(() => this.#run(suspect, run, isOver))
+    this.#line = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** It was quarantined, and its mark is gone. */
+  forget({ address, name }: Suspect): void {
+    const tenure = this.#find(address)
+    tenure?.marks.delete(keyOf(address.id, name))
+    tenure?.sends.delete(keyOf(address.id, name))
+  }
+
+  async #run<Result>(suspect: Suspect, run: () => Promise<Result>, isOver: (result: Result) => boolean): Promise<Result> {
+    const { address, name, due, marked } = suspect
+    const tenure = this.#tenure(address)
+    const key = keyOf(address.id, name)
+    await tenure.clearing.get(key)
+    tenure.running.set(key, marked)
+    let over = false
+    try {
+      const value = encode([marked + 1, due], 'mark')
+      const stored = await writeRows(this.#ports, address, [[markOf(name), value, MARK_DUE]])
+      if (stored !== 'ok') throw new TroupeError('STORE_UNAVAILABLE', `${showKey(address)}: ${name} may have ended its host, and that it runs again could not be stored (${stored})`)
+      const result = await run()
+      over = isOver(result)
+      return result
+    } finally {
+      tenure.running.delete(key)
+      if (over) {
+        tenure.cleared.add(key)
+        tenure.sends.delete(key)
+        tenure.marks.delete(key)
+      } else if (marked > 0) tenure.marks.set(key, { deaths: marked, due })
+      this.#unmark(tenure, suspect, key, over)
+    }
+  }
+
+  /** It does not run any more. What was known before stays known, until the row has done its work. */
+  #unmark(tenure: Tenure, { address, name, due, marked }: Suspect, key: string, over: boolean): void {
+    const change: EntryChange = over || marked === 0 ? withoutMark(name) : [markOf(name), encode([marked, due], 'mark'), MARK_DUE]
+    const written = writeRows(this.#ports, address, [change]).then(() => tenure.clearing.delete(key))
+    tenure.clearing.set(key, written)
+  }
+
+  #untilOf({ type, shard }: ShardKey): number {
+    return this.#until.get(type)?.[shard] ?? 0
+  }
+
+  #find({ type, shard }: ShardKey): Tenure | undefined {
+    return this.#tenures.get(type)?.get(shard)
+  }
+
+  #tenure({ type, shard }: ShardKey): Tenure {
+    let ofType = this.#tenures.get(type)
+    if (ofType === undefined) this.#tenures.set(type, (ofType = new Map()))
+    let tenure = ofType.get(shard)
+    if (tenure === undefined) {
+      tenure = { sends: new Set(), marks: new Map(), cleared: new Set(), running: new Map(), clearing: new Map() }
+      ofType.set(shard, tenure)
+    }
+    return tenure
+  }
+}
+
+/** Undefined: of a form that this version does not know. */
+function readMark(row: DueRow): Mark | undefined {
+  try {
+    const [deaths, due] = decode(row.value, 'mark') as readonly unknown[]
+    return typeof deaths === 'number' && typeof due === 'number' ? { deaths, due } : undefined
+  } catch {
+    return undefined
+  }
+}
