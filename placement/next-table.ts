@@ -1,21 +1,19 @@
 /**
  * The step from one table to the next: the decision that everything else in placement carries around. Pure.
  *
- * Rules:
- * - Each type is spread over the members that run it and are not leaving; types with the same hosts share one ring, and
- *   those with the same past share the result. A new type copies its neighbours with the same hosts, so that actors of
- *   two types with one shard number start on one host.
- * - A new owner, or a new incarnation of the old one, gets the new version as its epoch; nobody else's epoch moves. A
- *   type that comes back gets new epochs too: its old ones may have been claimed.
- * - The shard of a living owner moves with `from`: the host that may still be running its actors. `from` ends when that host
- *   released the shard or is gone; a shard that moves on before that keeps waiting for the host that held it at first.
- * - Only so many shards of a type are in planned moves at once, since calls to them wait. The others stay with their living owner,
- *   also with one that is leaving, until there is room: a host with thousands of shards comes and goes in rounds.
- * - A resting member gets nothing, unless nobody else runs the type. Once it owns something it rests no more.
+ * Which host: each type is spread over the members that run it and are not leaving; types with the same hosts share one ring, and
+ * those with the same past share the result. A new type copies its neighbours with the same hosts, so that actors of two types
+ * with one shard number start on one host. A resting member gets nothing, unless nobody else runs the type; once it owns
+ * something it rests no more. How an owner changes is `next-owners.ts`.
+ *
+ * How many at once: calls to a shard in a planned move wait, so only so many are. The others stay with their living owner, also with
+ * one that is leaving, until there is room: a host with thousands of shards comes and goes in rounds. Types with the same hosts
+ * go through the rounds in step, though their releases come at different times: a shard's number counts once for all of
+ * them, and where it moves it begins to in the same version. So they get equal epochs, and share one array again afterwards.
  */
-import { mechanisms } from '../core/mechanisms.ts'
 import { Circle, ShardRing, type Assignment } from './hash-ring.ts'
-import type { Member, ShardOwner } from './membership.ts'
+import type { Member } from './membership.ts'
+import { NextOwners } from './next-owners.ts'
 import { sameIncarnation, sameMember, sameOwner, Table, type Owners } from './table.ts'
 
 export interface MoveRules {
@@ -23,7 +21,7 @@ export interface MoveRules {
   isReleased(type: string, shard: number, holder: string): boolean
   /** True when this member shall get no shards yet. */
   isResting(member: Member): boolean
-  /** Shards of a type that may be in planned moves at once. */
+  /** Shard numbers that may be in planned moves at once, of each set of types with the same hosts. */
   readonly maxMoves: number
 }
 
@@ -43,26 +41,54 @@ export function nextTable(previous: Table, living: Iterable<Member>, version = p
   for (const type of previous.types) siblings.set(groups.hostsKey(type), previous.ownersOf(type)!)
 
   // By (past, hosts, releases): what these are equal for has an equal future, computed once.
-  const done: { past: Owners | undefined; hosts: string; next: Owners }[] = []
+  const plans: Plan[] = []
+  const planOf = new Map<string, Plan>()
   for (const type of types) {
     const past = previous.ownersOf(type)
     const hosts = groups.hostsKey(type)
-    const step = new Step(previous, members, version, (shard, holder) => rules.isReleased(type, shard, holder), rules.maxMoves)
-    const twin = done.find(d => d.past === past && d.hosts === hosts)
-    if (twin !== undefined && step.agrees(past, twin.next)) {
-      owners.set(type, twin.next)
+    const step = new NextOwners(previous, members, version, (shard, holder) => rules.isReleased(type, shard, holder))
+    const twin = plans.find(plan => plan.past === past && plan.hosts === hosts && step.agrees(past, plan.wanted))
+    if (twin !== undefined) {
+      planOf.set(type, twin)
       continue
     }
     const held = past ?? siblings.get(hosts)
-    const wanted: Assignment = Array.from({ length: previous.shards }, (_, shard) => held?.[shard]?.member.id)
-    const advanced = step.advance(past, groups.ring(hosts).assign(wanted))
-    const next = advanced === past ? past : done.find(d => d.hosts === hosts && sameOwners(d.next, advanced))?.next ?? advanced
-    owners.set(type, next)
-    done.push({ past, hosts, next })
+    const assigned: Assignment = Array.from({ length: previous.shards }, (_, shard) => held?.[shard]?.member.id)
+    const plan = { past, hosts, step, wanted: step.advance(past, groups.ring(hosts).assign(assigned)) }
+    plans.push(plan)
+    planOf.set(type, plan)
   }
+  const settled = new Map<Plan, Owners>()
+  for (const hosts of new Set(plans.map(plan => plan.hosts))) settle(plans.filter(plan => plan.hosts === hosts), rules.maxMoves, settled)
+  for (const type of types) owners.set(type, settled.get(planOf.get(type)!)!)
   const unchanged = members === previous.members && types.length === previous.types.size
     && types.every(type => owners.get(type) === previous.ownersOf(type))
   return unchanged ? previous : new Table(version, previous.shards, members, owners)
+}
+
+/** Owners of one type, or of several that have gone the same way, as they would be if any number of shards might move. */
+interface Plan {
+  readonly past: Owners | undefined
+  readonly hosts: string
+  readonly step: NextOwners
+  readonly wanted: Owners
+}
+
+/** Holds back the planned moves of types with the same hosts for which there is no room. */
+function settle(plans: readonly Plan[], maxMoves: number, settled: Map<Plan, Owners>): void {
+  const waiting = new Set(plans.flatMap(plan => plan.step.waiting(plan.past, plan.wanted)))
+  const beginning = new Set(plans.flatMap(plan => plan.step.beginning(plan.past, plan.wanted)))
+  const room = Math.max(0, maxMoves - waiting.size)
+  const mayBegin = new Set([...beginning].filter(shard => !waiting.has(shard)).sort((a, b) => a - b).slice(0, room))
+  const steps = plans.map(plan => ({ plan, next: plan.step.heldBack(plan.past, plan.wanted, shard => waiting.has(shard) || mayBegin.has(shard)) }))
+  // Types drift apart while their moves are released one by one; they share an array again when they say the same again. What has
+  // not changed comes first: it is the one to share.
+  const different: Owners[] = []
+  for (const { plan, next } of [...steps.filter(step => step.next === step.plan.past), ...steps.filter(step => step.next !== step.plan.past)]) {
+    const same = next === plan.past ? undefined : different.find(other => other.every((owner, shard) => sameOwner(owner, next[shard])))
+    if (same === undefined) different.push(next)
+    settled.set(plan, same ?? next)
+  }
 }
 
 /** The living by id, each the very object of the previous table when it says the same; that table's map when all do. */
@@ -84,9 +110,6 @@ function restingIds(previous: Table, members: ReadonlyMap<string, Member>, { isR
   }
   return resting
 }
-
-/** Types drift apart while their moves are released one by one; they share an array again when they say the same again. */
-const sameOwners = (a: Owners, b: Owners): boolean => a.every((owner, shard) => sameOwner(owner, b[shard]))
 
 /** Types by the set of hosts that may own their shards. */
 class Groups {
@@ -130,73 +153,5 @@ class Groups {
 
   ring(hostsKey: string): ShardRing {
     return this.#rings.get(hostsKey)!
-  }
-}
-
-/** One type's owners on their way from one version to the next. */
-class Step {
-  readonly #previous: Table
-  readonly #members: ReadonlyMap<string, Member>
-  readonly #version: number
-  readonly #isReleased: (shard: number, holder: string) => boolean
-  readonly #maxMoves: number
-
-  constructor(
-    previous: Table, members: ReadonlyMap<string, Member>, version: number, isReleased: (shard: number, holder: string) => boolean, maxMoves: number,
-  ) {
-    this.#previous = previous
-    this.#members = members
-    this.#version = version
-    this.#isReleased = isReleased
-    this.#maxMoves = maxMoves
-  }
-
-  /** The array of `past` itself when nothing in it changes. */
-  advance(past: Owners | undefined, assigned: Assignment): Owners {
-    const next = assigned.map((id, shard) => this.#owner(past?.[shard], id, shard))
-    if (past !== undefined) this.#holdBack(past, next)
-    return past !== undefined && next.every((owner, shard) => owner === past[shard]) ? past : next
-  }
-
-  /** Planned moves that would begin and are too many do not: those shards stay where they are for now. */
-  #holdBack(past: Owners, next: (ShardOwner | undefined)[]): void {
-    let room = this.#maxMoves
-    const beginning: number[] = []
-    next.forEach((owner, shard) => {
-      if (owner?.from === undefined) return
-      // It waits for that host already, whoever gets it in the end.
-      if (past[shard]?.from === owner.from) room--
-      else beginning.push(shard)
-    })
-    for (const shard of beginning.slice(Math.max(0, room))) next[shard] = this.#owner(past[shard], past[shard]!.member.id, shard)
-  }
-
-  /** True when this type's releases lead from the shared past to `next` too. */
-  agrees(past: Owners | undefined, next: Owners): boolean {
-    return past === undefined || past.every((before, shard) => {
-      const after = next[shard]
-      return before?.from === undefined || after === undefined || this.#owner(before, after.member.id, shard)?.from === after.from
-    })
-  }
-
-  #owner(before: ShardOwner | undefined, id: string | undefined, shard: number): ShardOwner | undefined {
-    const member = id === undefined ? undefined : this.#members.get(id)
-    if (member === undefined) return undefined
-    const holder = before?.from !== undefined && this.#stillHolds(before.from, shard) ? before.from : undefined
-    if (before !== undefined && (sameIncarnation(before.member, member) || (mechanisms.off?.has('new-epoch') && before.member.id === member.id))) {
-      return before.member === member && before.from === holder ? before : { member, epoch: before.epoch, from: holder }
-    }
-    const last = holder ?? (this.#alive(before?.member.id) ? before!.member.id : undefined)
-    // Back to the host that has not let go yet: nobody to wait for.
-    return { member, epoch: this.#version, from: last === member.id ? undefined : last }
-  }
-
-  #stillHolds(holder: string, shard: number): boolean {
-    return this.#alive(holder) && !this.#isReleased(shard, holder)
-  }
-
-  /** Alive as the process that the previous table knew: a successor holds nothing of its own. */
-  #alive(id: string | undefined): boolean {
-    return id !== undefined && sameIncarnation(this.#previous.members.get(id), this.#members.get(id))
   }
 }
