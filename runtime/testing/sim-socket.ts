@@ -13,7 +13,7 @@ export interface SocketEvents<Received> {
 /** Machine of an address: hosts of a simulation are named by it. */
 export const nameOf = (address: string): string => address.slice(0, address.lastIndexOf(':'))
 
-type Arrival<Received> = { readonly message: Received; readonly done: () => void } | 'end'
+type Arrival<Received> = { readonly message: Received; readonly done: (() => void) | undefined } | 'end'
 
 export class SimSocket<Sent, Received = Sent> {
   readonly remote: string
@@ -83,9 +83,9 @@ export class SimSocket<Sent, Received = Sent> {
   }
 
   /** `done` when the other end has read it. */
-  write(message: Sent, done: () => void = () => undefined): void {
+  write(message: Sent, done?: () => void): void {
     if (this.#phase === 'closed' || this.#ended || this.process.phase === 'dead') return
-    this.#send(peer => peer.#arrived({ message, done: () => void this.#network.kernel.after(0, done, this.process) }))
+    this.#send(peer => peer.#arrived({ message, done: done && (() => void this.#network.kernel.after(0, done, this.process)) }))
   }
 
   /** Writes no more; closes when the other side has ended too. */
@@ -172,7 +172,7 @@ export class SimSocket<Sent, Received = Sent> {
         this.#events.onEnd()
         this.#closeIfBothEnded()
       } else {
-        next.done()
+        next.done?.()
         this.#events.onMessage(next.message)
       }
     }

@@ -79,10 +79,10 @@ export class SimStoreServer {
       const { random } = this.kernel
       const answer = (settle: () => void): void => {
         if (random.float() < this.faults.loseAnswer) return
-        this.#cross(this.name, process.name, () => this.kernel.after(0, () => {
+        this.#cross(this.name, process.name, () => this.kernel.act(process, () => {
           timer.cancel()
           settle()
-        }, process))
+        }))
       }
       const serve = (): void => {
         if (this.faults.stalled) return void this.#waiting.push(serve)

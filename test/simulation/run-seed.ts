@@ -49,7 +49,7 @@ export interface RunResult {
 const CLIENTS = 5
 const REGISTER_CLIENTS = 3
 /** Between two looks at all queues. */
-const SAMPLE_MS = 25
+const SAMPLE_MS = 80
 /** What an answer may come later than the call's own time says: it travels, and what is frozen is slow. */
 const LATE_MS = 1_500
 /** Relays reach so many ledgers beyond those that are asked. */
