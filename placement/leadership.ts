@@ -115,8 +115,24 @@ export class Leadership {
     this.#soon(Math.max(0, this.#lookedMs + HINT_EVERY_MS - this.#parts.clock.monotonicMs()))
   }
 
-  /** The leader itself found out that a newer one was elected. */
-  lost(reason: string): void {
+  /** The store refused what this leader saved: it knows a higher term, be it that another leads, or that it has lost what it knew. */
+  refused(reason: string): void {
+    if (this.#term === undefined) return
+    const before = this.#nonce
+    this.#startOver(reason)
+    void this.#resign(before)
+  }
+
+  /**
+   * This term is over, whether the row is still this one's or not: a request on its way may renew it, and a table of this term may be on
+   * its way, too. Nobody must lead on from what is stored before that: so this process comes back as somebody else, with another term.
+   */
+  #startOver(reason: string): void {
+    this.#nonce = this.#parts.random.nonce()
+    this.#lose(reason)
+  }
+
+  #lose(reason: string): void {
     if (this.#term === undefined) return
     this.#term = undefined
     this.#expiry?.cancel()
@@ -183,7 +199,7 @@ export class Leadership {
     }
     if (mine && row.term === this.#term) return this.#renewMs()
     // Not ours any more; or ours again after it had expired, and somebody may have led in between.
-    this.lost(`the leader row is ${mine ? 'held under a new term' : `held by ${row.address}`}`)
+    this.#lose(`the leader row is ${mine ? 'held under a new term' : `held by ${row.address}`}`)
     if (mine) return await this.#won(row.term)
     if (row.nonce !== this.#holder?.nonce) this.#probesLeft = Math.max(this.#probesLeft, 1)
     this.#holder = row
@@ -255,12 +271,8 @@ export class Leadership {
     const { clock } = this.#parts
     const leftMs = this.#validUntilMs - clock.monotonicMs()
     this.#expiry?.cancel()
-    if (leftMs <= 0) {
-      // The row may be renewed all the same, by a request on its way. A table of this term may be, too, and nobody must lead on from
-      // what is stored before it: so this term is over, and this process comes back as somebody else, with another.
-      this.#nonce = this.#parts.random.nonce()
-      this.lost('the leader row could not be renewed in time')
-    } else this.#expiry = clock.after(leftMs, () => this.#expire())
+    if (leftMs <= 0) this.#startOver('the leader row could not be renewed in time')
+    else this.#expiry = clock.after(leftMs, () => this.#expire())
   }
 
   // ---- who is gone ----------------------------------------------------------------------------------------------------
@@ -301,9 +313,9 @@ export class Leadership {
     return (this.#parts.ttlMs / 6) * (1 + this.#parts.random.float())
   }
 
-  async #resign(): Promise<void> {
+  async #resign(nonce = this.#nonce): Promise<void> {
     try {
-      await this.#parts.store.resign(this.#nonce)
+      await this.#parts.store.resign(nonce)
     } catch (error) {
       this.#parts.log.warn({ err: messageOf(error) }, 'the leader row could not be given back; it ends by itself')
     }

@@ -114,7 +114,7 @@ async function listen(options: PlacementOptions): Promise<{ candidate: Placement
   const server = await (options.serve ?? servePlacement)(options.host ?? '127.0.0.1', options.port ?? 0, seat, clock, options.security)
   const leadership: Leadership = new Leadership({
     clock, random, log, store, probe, address: reachableAt(server.address, options.advertise), ttlMs: options.leaderTtlMs ?? 1_500,
-    elected: term => seat.take(term, leadership.troubleMs, () => leadership.lost('the store refused a table of this term')),
+    elected: term => seat.take(term, leadership.troubleMs, () => leadership.refused('the store refused a table of this term')),
     deposed: reason => seat.leave(reason),
     seen: address => { for (const listener of listeners) listener(address) },
   })

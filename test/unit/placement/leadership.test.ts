@@ -264,12 +264,14 @@ test('a term that was won again is a new election: the table may have changed me
   expect(events.slice(2)).toEqual(['deposed: the leader row is held under a new term', 'sees nobody', 'elected 3', 'sees c1:1'])
 })
 
-test('the refusal of a table ends the term', async () => {
+test('the refusal of a table ends the term, and the next one is higher though nobody else was elected', async () => {
   const w = new World()
   const { leadership, events } = await w.started(1)
-  leadership.lost('a newer leader saved')
-  leadership.lost('twice')
+  leadership.refused('a newer leader saved')
+  leadership.refused('twice')
   expect(events.slice(2)).toEqual(['deposed: a newer leader saved', 'sees nobody'])
+  await w.clock.advance(600)
+  expect(events.slice(4)).toEqual(['elected 2', 'sees c1:1'])
 })
 
 test('what cannot be led is given back to others, told, and tried again slowly', async () => {
