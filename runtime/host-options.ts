@@ -70,7 +70,7 @@ export interface HostOptions {
   drainTimeout?: Duration
   /** Largest argument list or result, in bytes; 4 MiB by default. */
   maxPayloadBytes?: number
-  /** Calls under way at once, 20,000 by default; three quarters of them may come from outside turns. More get OVERLOADED. */
+  /** Calls under way at once, 100,000 by default; three quarters of them may come from outside turns. More get OVERLOADED. */
   maxCalls?: number
   /** What the arguments of calls under way may take, in bytes; 256 MiB by default. */
   maxCallBytes?: number
@@ -156,7 +156,7 @@ const schema = z.strictObject({
   joinTimeout: duration(30_000),
   drainTimeout: duration(2_000),
   maxPayloadBytes: z.number().int().min(1024).max(256 * 1024 * 1024).default(4 * 1024 * 1024),
-  maxCalls: z.number().int().min(1).default(20_000),
+  maxCalls: z.number().int().min(1).default(100_000),
   maxCallBytes: z.number().int().min(1024).default(256 * 1024 * 1024),
   tls: z.strictObject({ ca: z.string().min(1), cert: z.string().min(1), key: z.string().min(1) }).optional(),
   insecure: z.boolean().default(false),

@@ -19,7 +19,7 @@ const outside = ['benchmarks', 'examples', 'test']
 const homes: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['placement', 'runtime/transport', 'gateway', 'stores/etcd'],
   '@grpc/proto-loader': ['placement', 'runtime/transport', 'gateway', 'stores/etcd'],
-  '@peculiar/x509': ['cli/certs.ts'],
+  '@peculiar/x509': ['cli/make-certs.ts'],
   '@standard-schema/spec': ['actors', 'runtime/activation'],
   chokidar: ['cli/dev-supervisor.ts'],
   commander: ['cli'],
@@ -32,6 +32,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   pg: ['stores/postgres'],
   pino: ['core/logger.ts'],
   'pino-pretty': ['core/logger.ts'],
+  'reflect-metadata': ['cli/make-certs.ts'],
   zod: ['actors', 'runtime/host-options.ts'],
 }
 

@@ -92,7 +92,7 @@ describe('turns', () => {
   })
 
   it('that waited in their tens of thousands all run, however deep the queue was', async () => {
-    const host = await hostOf([Desk], { maxCalls: 100_000 })
+    const host = await hostOf([Desk])
     const desk = host.actor(Desk, 'a')
     const name = freshName()
     const first = desk.step('first', name)
