@@ -90,7 +90,8 @@ export class TablePublisher {
   /** `holder` has drained these shards, which a table up to `version` gave to others. */
   release(holder: string, sets: readonly ShardSet[], version: number): void {
     for (const { type, shards } of sets) {
-      const owners = this.#table.ownersOf(type)
+      // Also of a move in a table whose saving is in doubt: the holder may have read it in the store.
+      const owners = this.#attempted.ownersOf(type)
       // A late release of an earlier move of the same shard says nothing about this one.
       const moving = shards.filter(shard => owners?.[shard]?.from === holder && owners[shard]!.epoch <= version)
       if (moving.length > 0) this.#releasedOf(holder, type, moving)

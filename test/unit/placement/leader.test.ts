@@ -1,6 +1,7 @@
 /** The leader's decisions about joins, leaves and tables, on a clock moved by hand. Who is dead: leader-deaths.test.ts. */
 import { expect, test } from 'vitest'
 import { TroupeError } from '../../../core/errors.ts'
+import { decodeCluster } from '../../../placement/cluster-record.ts'
 import { FakeHost, SHARDS, World } from './leader-world.ts'
 
 test('hosts that join within the window share one table', async () => {
@@ -100,6 +101,28 @@ test('while the store fails no host sees a table that is not saved; then the fac
   expect(a.table.version).toBeGreaterThan(1 + tries - 1)
   expect([...b.table.members.keys()]).toEqual(['a', 'b', 'c'])
   expect((await w.store.loadTable())!.version).toBe(a.table.version)
+})
+
+test('a release of a move that a host has read in the store counts, though this leader does not know that it was saved', async () => {
+  const w = new World()
+  const a = w.join('a')
+  await w.pass(250, [a])
+  const save = w.store.saveTable
+  w.store.saveTable = async table => {
+    await save.call(w.store, table)
+    throw new TroupeError('STORE_UNAVAILABLE', 'down')
+  }
+  const b = w.join('b')
+  await w.pass(100, [a, b])
+  const saved = (await w.store.loadTable())!
+  const { table } = decodeCluster(saved.bytes, SHARDS)
+  const moving = Array.from({ length: SHARDS }, (_, shard) => shard).filter(shard => table.owner('A', shard)!.from === 'a')
+  expect(moving.length).toBeGreaterThan(0)
+  w.leader.receive(a, { version: saved.version, kind: 'released', released: { sets: [{ type: 'A', shards: moving }] } })
+  w.store.saveTable = save
+  await w.pass(2_000, [a, b])
+  expect(b.owned('b')).toBe(SHARDS / 2)
+  expect(b.shardsWhere(owner => owner!.from !== undefined)).toEqual([])
 })
 
 test('a store that knows a newer term ends this leader; a table saved by a host alone is jumped over', async () => {
