@@ -53,7 +53,7 @@ export async function runFigures(options: FigureOptions & { readonly only: reado
       for (const { what, reached, ok } of measured) options.say(`  ${what}: ${reached}${ok ? '' : '  NOT REACHED'}`)
       reached.push(...measured)
     } catch (error) {
-      reached.push({ what: name, target: '', reached: `not measured: ${error instanceof Error ? error.message : String(error)}`, ok: false })
+      reached.push({ what: name, target: '', reached: `not measured: ${(error instanceof Error ? error.message : String(error)).split('\n')[0]}`, ok: false })
       options.say(`  not measured: ${error instanceof Error ? error.stack ?? error.message : String(error)}`)
     }
   }

@@ -59,8 +59,8 @@ export function judge(entries: readonly Entry[]): Verdict {
   }
 }
 
-/** A repeat under a key is answered by whoever has the stored reply: its epoch says nothing of the first one's. */
-const toldOnce = (operation: Operation): boolean => !operation.keyed || operation.tries.length === 1
+/** A repeat under a key (routers repeat too) is answered by whoever has the stored reply: its epoch says nothing of the first one's. */
+const toldOnce = ({ keyed }: Operation): boolean => !keyed
 
 function commitsOf(operations: readonly Operation[]): Committed[] {
   const changes = operations.filter(o => acknowledged(o) && o.method !== 'read' && !leavesNothing(o.method) && toldOnce(o))
