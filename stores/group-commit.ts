@@ -7,7 +7,8 @@
  * at most once and is asked for its write only when a flush begins, so several of its turns fold into one write.
  *
  * Promises: every `takeWrite` gets exactly one `writeSettled`, and is called again only after it. A flush without
- * an answer in time settles as 'unknown' and its late answer is ignored. Nothing a Committable throws reaches another.
+ * an answer in time settles as 'unknown' and its late answer is ignored; what may not be flushed for as long settles as
+ * 'unavailable', for it was not sent. Nothing a Committable throws reaches another.
  * The queue's bound is the number of live activations; a flush is bounded by `maxWrites` and `maxBytes`.
  *
  * No promise, closure or timer is made per commit, and none but the store's per flush.
@@ -31,7 +32,7 @@ export interface GroupCommitOptions {
   readonly maxBytes?: number
   /** After this a flush's writes are 'unknown' (up to half as late again), 10 s by default. */
   readonly commitTimeoutMs?: number
-  /** Asked before each flush; while it says no, everything waits. */
+  /** Asked before each flush; while it says no, everything waits, for `commitTimeoutMs` at most. */
   readonly mayFlush?: () => boolean
   /** Told of what a Committable or the store threw against their contract. */
   readonly onFault?: (error: unknown) => void
@@ -58,6 +59,8 @@ export class GroupCommit {
   /** Number of the flush in flight or last ended; a late answer carries an older one. */
   #number = 0
   #watching = false
+  /** Since when this flush may not begin. */
+  #heldUpAtMs: number | undefined
   #idleWaiters: (() => void)[] = []
 
   constructor(store: ActorStore, clock: Clock, options: GroupCommitOptions = {}) {
@@ -93,7 +96,9 @@ export class GroupCommit {
   }
 
   #flush(): void {
-    if (!this.#mayFlush()) return void this.#clock.after(HELD_UP_MS, this.#run)
+    const heldUp = !this.#mayFlush()
+    if (heldUp && !this.#heldUpTooLong()) return void this.#clock.after(HELD_UP_MS, this.#run)
+    this.#heldUpAtMs = undefined
     this.#phase = 'flushing'
     const number = ++this.#number
     const writes = this.#take()
@@ -101,6 +106,7 @@ export class GroupCommit {
       this.#ended()
       return
     }
+    if (heldUp) return this.#settle(number, writes.map(() => 'unavailable'))
     this.#watch()
     const failed = (error: unknown): void => {
       this.#settle(number, [])
@@ -111,6 +117,12 @@ export class GroupCommit {
     } catch (error) {
       failed(error)
     }
+  }
+
+  #heldUpTooLong(): boolean {
+    const nowMs = this.#clock.monotonicMs()
+    this.#heldUpAtMs ??= nowMs
+    return nowMs - this.#heldUpAtMs >= this.#timeoutMs
   }
 
   #take(): ActorWrite[] {

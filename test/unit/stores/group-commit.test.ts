@@ -121,3 +121,37 @@ test('a flush without an answer ends as unknown; its late answer is ignored', as
   await group.idle()
   expect(second.results).toEqual(['ok'])
 })
+
+test('what may not be flushed waits, and goes as soon as it may', async () => {
+  const [store, clock] = [await claimed(), new ManualClock()]
+  let may = false
+  const group = new GroupCommit(store, clock, { mayFlush: () => may, commitTimeoutMs: 1_000 })
+  const counter = new Counter('a')
+  group.enqueue(counter)
+  await clock.advance(950)
+  expect([counter.results, store.sizes]).toEqual([[], []])
+  may = true
+  await clock.advance(50)
+  expect([counter.results, store.sizes]).toEqual([['ok'], [1]])
+})
+
+test('what may not be flushed for too long is given up: it was not sent, so nobody need doubt', async () => {
+  const [store, clock] = [await claimed(), new ManualClock()]
+  let may = false
+  const group = new GroupCommit(store, clock, { mayFlush: () => may, commitTimeoutMs: 1_000 })
+  const counters = [new Counter('a'), new Counter('b')]
+  group.enqueue(counters[0]!)
+  await clock.advance(500)
+  group.enqueue(counters[1]!)
+  await clock.advance(500)
+  expect(counters.map(({ results }) => results)).toEqual([['unavailable'], ['unavailable']])
+  expect([store.sizes, group.pending]).toEqual([[], 0])
+  await group.idle()
+  // The next one has its own time.
+  group.enqueue(counters[0]!)
+  await clock.advance(900)
+  expect(counters[0]!.results).toHaveLength(1)
+  may = true
+  await clock.advance(50)
+  expect(counters[0]!.results).toEqual(['unavailable', 'ok'])
+})
