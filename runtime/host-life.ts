@@ -139,7 +139,7 @@ export class HostLife {
     const lives = hostLives(this.membership, hostId, (type, id) => this.router.shardOf(types.get(type), type, id))
     this.#delivery = new Delivery({
       types, store: stores.actors, commits: this.#commits, claims, clock, random, log, route: call => this.router.route(call),
-      lives, isActive: (type, id) => this.#catalog.find(type, id) !== undefined,
+      lives, activation: (type, id) => this.#catalog.find(type, id),
       refusal: this.authorizer && ((type, id, method) => this.authorizer!.refusalOf(type, id, method)),
     })
     this.#timers = new TimerQueue({ clock, log, tick: tickTimer })

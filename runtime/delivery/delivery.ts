@@ -21,6 +21,7 @@ import { GuardedSends } from './guarded-sends.ts'
 import { Outbox } from './outbox.ts'
 import { OwnedShards } from './owned-shards.ts'
 import { deliverSend } from './send-delivery.ts'
+import { sendNumber } from './send-row.ts'
 import { Suspects } from './suspects.ts'
 
 interface DeliveryOptions {
@@ -33,8 +34,8 @@ interface DeliveryOptions {
   readonly log: Logger
   readonly route: (call: Invocation) => void
   readonly lives: HostLives
-  /** Whether an activation of the actor is here. */
-  readonly isActive: (type: string, id: string) => boolean
+  /** The activation of the actor here, if there is one. */
+  readonly activation: (type: string, id: string) => Activation | undefined
   /** See `DueRows`. */
   readonly refusal?: ((type: string, id: string, method: string) => Promise<unknown>) | undefined
 }
@@ -52,7 +53,7 @@ export class Delivery {
   readonly #outbox: Outbox
   readonly #owned: OwnedShards
 
-  constructor({ types, store, commits, claims, clock, random, log, route, lives, isActive, refusal }: DeliveryOptions) {
+  constructor({ types, store, commits, claims, clock, random, log, route, lives, activation, refusal }: DeliveryOptions) {
     const claim = (shard: ShardKey): ReturnType<ShardClaims['of']> => claims.of(shard)
     const suspects = new Suspects({
       commits, claim, wallMs: () => clock.wallMs(),
@@ -60,13 +61,14 @@ export class Delivery {
     })
     const sends = new GuardedSends(suspects, lives, (sender, send, previous) => deliverSend(route, DELIVERY_TIMEOUT_MS, sender, send, previous))
     const changed = (...row: Parameters<DueScheduler['changed']>): void => this.#scheduler.changed(...row)
-    const culprits = new Culprits({ commits, claim, suspects, isActive, changed, clock, log })
+    const culprits = new Culprits({ commits, claim, suspects, isActive: (type, id) => activation(type, id) !== undefined, changed, clock, log })
     const rows = new DueRows({ types, clock, log, route, refusal, suspects, culprits, current: (shard, row) => this.#scheduler.current(shard, row) })
     this.#scheduler = new DueScheduler({ clock, log, load: queries => store.due(queries), fire: (shard, row) => rows.fire(shard, row) })
     this.#outbox = new Outbox({
       clock, random, log, commits, claim, load: queries => store.due(queries),
       deliver: (sender, send, previous) => sends.deliver(sender, send, previous), lost: (send, error) => sends.lost(send, error),
-      mark: (shard, row) => suspects.foundMark(shard, row), foundSend: (shard, id, name) => suspects.foundSend(shard, id, name),
+      mark: (shard, row) => suspects.foundMark(shard, row),
+      foundSend: (shard, id, name) => { if (!isOwnSend(activation(shard.type, id), name)) suspects.foundSend(shard, id, name) },
     })
     this.#owned = new OwnedShards({ claims, scheduler: this.#scheduler, outbox: this.#outbox, suspects, clock, log })
   }
@@ -118,3 +120,7 @@ export class Delivery {
     this.#outbox.close()
   }
 }
+
+/** Of a commit that its activation does not know to be durable yet: the store showed it first. */
+const isOwnSend = (sender: Activation | undefined, name: string): boolean =>
+  sender !== undefined && sender.entries.unsent > 0 && sendNumber(name)! > sender.entries.tally.sent - sender.entries.unsent

@@ -15,7 +15,7 @@ import type { Flushed } from '../activation/entry-buffer.ts'
 import type { ShardClaims } from '../dispatch/shard-claims.ts'
 import type { Outbox } from './outbox.ts'
 import type { Suspects } from './suspects.ts'
-import { SEND_PREFIX } from './send-row.ts'
+import { SEND_DUE, SEND_PREFIX, sendEntry } from './send-row.ts'
 
 interface OwnedShardsOptions {
   readonly claims: ShardClaims
@@ -57,6 +57,7 @@ export class OwnedShards {
     if (ofType === undefined) this.#owned.set(type, (ofType = []))
     const owned: Owned = { type, shard, epoch, planned, phase: 'waiting' }
     ofType[shard] = owned
+    this.#options.suspects.take(owned, planned)
     this.#waiting.push(owned)
     this.#pump()
   }
@@ -78,12 +79,16 @@ export class OwnedShards {
   /** A commit of an actor of this host became durable. */
   stored(address: ActorAddress, { entries, sends }: Flushed): void {
     const { scheduler, outbox, suspects } = this.#options
-    if (sends !== undefined) outbox.committed(address, sends)
-    if (this.#owned.get(address.type)?.[address.shard]?.phase !== 'taken') return
+    const isTaken = this.#owned.get(address.type)?.[address.shard]?.phase === 'taken'
+    if (sends !== undefined) {
+      outbox.committed(address, sends)
+      // The reading that is to come will find them: they are none that a former owner left.
+      if (!isTaken) for (const send of sends) suspects.wrote(address, sendEntry(send.number), SEND_DUE)
+    }
     for (const [name, value, due] of entries.values()) {
       if (due === undefined || name.startsWith(SEND_PREFIX)) continue
       suspects.wrote(address, name, due)
-      scheduler.changed(address, name, due, value)
+      if (isTaken) scheduler.changed(address, name, due, value)
     }
   }
 
@@ -136,13 +141,12 @@ export class OwnedShards {
 
   /** @returns those whose claim was refused */
   async #take(batch: readonly Owned[]): Promise<Owned[]> {
-    const { claims, outbox, scheduler, suspects } = this.#options
+    const { claims, outbox, scheduler } = this.#options
     const results = await Promise.all(batch.map(({ type, shard, epoch }) => claims.claim(type, shard, epoch)))
     const refused = batch.filter((_, i) => results[i]!.outcome === 'refused')
     const mine = batch.filter((owned, i) => results[i]!.outcome === 'ok' && this.#isWanted(owned))
     for (const owned of mine) {
       owned.phase = 'taken'
-      suspects.take(owned, owned.planned)
       outbox.take(owned)
       scheduler.take(owned)
     }

@@ -86,7 +86,7 @@ export class Suspects {
     this.#ports = ports
   }
 
-  /** The shard is this host's now, and about to be read. `planned`: its former owner handed it over. */
+  /** The shard is this host's from now on, and about to be read. `planned`: its former owner handed it over. */
   take({ type, shard }: ShardKey, planned: boolean): void {
     this.#unread.delete(`${type}/${shard}`)
     if (planned) return
@@ -100,7 +100,9 @@ export class Suspects {
 
   /** A send was found when the shard was read. Those that are found when it is read again are this host's own. */
   foundSend(shard: ShardKey, id: string, name: string): void {
-    if (this.#unread.has(`${shard.type}/${shard.shard}`)) this.#tenure(shard).sends.add(keyOf(id, name))
+    if (!this.#unread.has(`${shard.type}/${shard.shard}`)) return
+    const tenure = this.#tenure(shard)
+    if (!tenure.cleared.has(keyOf(id, name))) tenure.sends.add(keyOf(id, name))
   }
 
   /** A mark was read; its row follows. */
@@ -136,9 +138,10 @@ export class Suspects {
     return { address: { type: shard.type, shard: shard.shard, id }, name, due, marked: marked ?? 0 }
   }
 
-  /** A turn of this host wrote the row: what it is now nobody has died of. */
+  /** A turn of this host wrote the row: nobody has died of what it is now. */
   wrote(address: ActorAddress, name: string, due: number | null): void {
-    if (due !== null && due <= this.#untilOf(address)) this.#tenure(address).cleared.add(keyOf(address.id, name))
+    const untilMs = this.#untilOf(address)
+    if (due !== null && untilMs > 0 && due <= untilMs) this.#tenure(address).cleared.add(keyOf(address.id, name))
   }
 
   /** True when no send of the shard is suspected. */
