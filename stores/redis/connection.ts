@@ -224,7 +224,7 @@ async function allNodesReady(client: Redis | Cluster): Promise<void> {
 
 function watchCluster(client: Cluster, clock: Clock, changed: (why: string) => void): Watch {
   const watch = new ClusterWatch(clock, () => client.nodes('master').map(({ options: { host, port } }) => `${host}:${port}`), changed)
-  for (const event of ['-node', '+node', 'node error', 'refresh']) client.on(event, () => watch.look(event === 'node error'))
+  for (const event of ['-node', '+node', 'node error', 'refresh']) client.on(event, () => watch.look(event === 'node error' || event === '-node'))
   return watch
 }
 

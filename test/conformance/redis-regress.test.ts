@@ -7,7 +7,7 @@ import { SystemClock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ActorStore, CommitResult, Regress } from '../../stores/actor-store.ts'
 import { openStores } from '../../stores/open-store.ts'
-import { startRedis, type RedisServer } from '../servers/redis.ts'
+import { startRedis, startRedisCluster, type RedisServer } from '../servers/redis.ts'
 import { startTcpProxy } from '../servers/tcp-proxy.ts'
 
 const clock = new SystemClock()
@@ -25,11 +25,11 @@ interface Opened {
   readonly found: Regress[]
   readonly logged: { level: string; text: string }[]
 }
-async function open(port: number): Promise<Opened> {
+async function open(at: number | string): Promise<Opened> {
   const logged: Opened['logged'] = []
-  const at = (level: string) => (_: object, text: string): void => { logged.push({ level, text }) }
-  const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } as unknown as Logger
-  const store = openStores(`redis://127.0.0.1:${port}`, { clock, log }).actors
+  const to = (level: string) => (_: object, text: string): void => { logged.push({ level, text }) }
+  const log = { debug: to('debug'), info: to('info'), warn: to('warn'), error: to('error') } as unknown as Logger
+  const store = openStores(typeof at === 'string' ? at : `redis://127.0.0.1:${at}`, { clock, log }).actors
   const found: Regress[] = []
   store.onRegress!(regress => found.push(regress))
   await store.open()
@@ -201,4 +201,27 @@ test('a connection that breaks is no change of the server', async () => {
   await eventually(() => store.load([write(1, 0)]))
   expect(await store.commit([write(1, 1)])).toEqual(['ok'])
   expect([found, logged.filter(line => /acknowledged/.test(line.text))]).toEqual([[], []])
+})
+
+test('a node of a cluster comes back empty: its shards are told, and no others', async () => {
+  const cluster = await startRedisCluster()
+  onTestFinished(() => cluster.stop())
+  for (const node of cluster.nodes) node.cli('config', 'set', 'cluster-require-full-coverage', 'no')
+  const { store, found } = await open(cluster.url)
+  const shards = Array.from({ length: 30 }, (_, shard) => shard)
+  await store.claim(shards.map(shard => claim(1, shard)))
+  expect(new Set(await store.commit(shards.map(shard => write(1, 0, `a${shard}`, shard))))).toEqual(new Set(['ok']))
+  const node = cluster.nodes[1]!
+  const held = Number(/keys=(\d+)/.exec(node.cli('info', 'keyspace'))![1])
+  node.cli('flushall')
+  await node.restart()
+  // Calls go on, as they do on a host; the first ones find out that a connection is gone.
+  await eventually(async () => {
+    await Promise.all(shards.map(shard => store.load([write(1, 0, `a${shard}`, shard)])))
+    expect(found).toHaveLength(1)
+  })
+  const lost = await store.load(shards.map(shard => write(1, 0, `a${shard}`, shard)))
+  expect(found[0]!.shards.map(({ shard }) => shard).sort((a, b) => a - b)).toEqual(shards.filter(shard => lost[shard] === undefined))
+  expect(found[0]!.lostWrites).toBe(found[0]!.shards.length)
+  expect([held > 0, found[0]!.shards.length > 0, found[0]!.shards.length < 30]).toEqual([true, true, true])
 })
