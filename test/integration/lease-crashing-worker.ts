@@ -1,4 +1,10 @@
-/** The thread of a lease that crashes a moment after it started, each time. */
-import '../../placement/lease-worker.ts'
+/** The thread of a lease that crashes a moment after it has taken up its lease, each time. */
+import { parentPort } from 'node:worker_threads'
 
-setTimeout(() => { throw new Error('crashed on purpose') }, 150)
+const port = parentPort!
+const post = port.postMessage.bind(port)
+port.postMessage = (said: { kind: string }): void => {
+  post(said)
+  if (said.kind === 'opened') setTimeout(() => { throw new Error('crashed on purpose') }, 50)
+}
+await import('../../placement/lease-worker.ts')
