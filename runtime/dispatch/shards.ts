@@ -74,9 +74,9 @@ export class Shards {
     const known = ofType[index]
     if (known !== undefined && known.phase !== 'leaving') return known
     const shard: Shard = { type, index, epoch: owner.epoch, phase: 'serving', planned: owner.from !== undefined, waitsFor: new Set(), parked: [] }
-    if (owner.from !== undefined && !mechanisms.off?.has('release-wait')) shard.waitsFor.add('release')
+    if (owner.from !== undefined) shard.waitsFor.add('release')
     if (known !== undefined) shard.waitsFor.add('drain')
-    if (shard.waitsFor.size > 0) this.#await(shard, this.#options.drainMs(type) + RELEASE_GRACE_MS)
+    if (shard.waitsFor.size > 0) this.#await(shard, mechanisms.off?.has('release-wait') ? 0 : this.#options.drainMs(type) + RELEASE_GRACE_MS)
     ofType[index] = shard
     return shard
   }
