@@ -71,6 +71,6 @@ export class Flapping {
     // Deleted first: the map's order is that of the latest event.
     this.#pasts.delete(id)
     this.#pasts.set(id, past)
-    for (const oldest of this.#pasts.keys()) if (this.#pasts.size > MAX_IDS) this.#pasts.delete(oldest)
+    if (this.#pasts.size > MAX_IDS) this.#pasts.delete(this.#pasts.keys().next().value!)
   }
 }

@@ -15,6 +15,7 @@ import type { Clock, Timer } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { ClusterStore } from '../stores/cluster-store.ts'
+import { Claimants, type Claimant } from './claimants.ts'
 import { Flapping, type FlapTimes } from './flapping.ts'
 import { HostSessions, type HostSession } from './host-sessions.ts'
 import { memberOf, mismatch, refusal, requestProblem, type Fingerprint } from './join-check.ts'
@@ -23,6 +24,7 @@ import type { Member } from './membership.ts'
 import { Members, type MemberPhase, type MemberTimes } from './members.ts'
 import type { HostMessage } from './messages.ts'
 import { Prober, type Probe } from './prober.ts'
+import { Remembered } from './remembered.ts'
 import { sameMember, type Table } from './table.ts'
 import { TablePublisher } from './table-publisher.ts'
 
@@ -76,15 +78,13 @@ export interface LeaderStatus {
   readonly members: readonly MemberStatus[]
 }
 
-/** A renewal moves the end of a lease by at least so much; less is noise of the way. */
-const RENEWED_MS = 100
 /** Incarnations that are dead; beyond them the oldest are forgotten, and found dead again by their lease. */
 const MAX_DEAD = 1_000
 
 /** Higher than any cluster comes: a version above it is no version. */
 export const MAX_VERSION = 2 ** 48
 
-type JoinMessage = Extract<HostMessage, { kind: 'join' }>['join']
+type JoinMessage = Claimant['join']
 
 export class Leader {
   readonly #parts: LeaderParts
@@ -93,10 +93,10 @@ export class Leader {
   readonly #publisher: TablePublisher
   readonly #prober: Prober
   /** Newcomers that wait for the verdict on an older incarnation of their id. */
-  readonly #claimants = new Map<string, { session: HostSession; join: JoinMessage; leaseEndsMs: number | undefined }>()
+  readonly #claimants = new Claimants()
   readonly #watch: LeaseWatch
   readonly #flapping: Flapping
-  readonly #dead = new Set<string>()
+  readonly #dead = new Remembered(MAX_DEAD)
   readonly #rests = new Set<Timer>()
   #fingerprint: Fingerprint
   /** The leases have been looked at. */
@@ -142,7 +142,7 @@ export class Leader {
     this.#watch.stop()
     this.#prober.stop()
     this.#publisher.stop()
-    for (const { session } of this.#claimants.values()) session.end()
+    this.#claimants.endAll()
     this.#sessions.endAll(reason)
   }
 
@@ -152,8 +152,9 @@ export class Leader {
     const nowMs = this.#parts.clock.monotonicMs()
     const members = [...this.#members.living()].map((member): MemberStatus => {
       const restMs = this.#flapping.restMs(member.id, nowMs)
+      const leaseEndsMs = this.#members.leaseEndsMs(member.id)
       const phase = restMs > 0 ? 'resting' : this.#members.phase(member.id)!
-      return { ...member, phase, shards: shards.get(member.id) ?? 0, leaseLeftMs: this.#members.leaseLeftMs(member.id, nowMs), restMs }
+      return { ...member, phase, shards: shards.get(member.id) ?? 0, leaseLeftMs: leaseEndsMs === undefined ? undefined : leaseEndsMs - nowMs, restMs }
     })
     return { version: table.version, term: this.#parts.term, members }
   }
@@ -173,7 +174,7 @@ export class Leader {
 
   /** The session's stream broke or ended. */
   closed(session: HostSession): void {
-    for (const [id, claimant] of this.#claimants) if (claimant.session === session) this.#claimants.delete(id)
+    this.#claimants.drop(session)
     const id = this.#sessions.remove(session)
     if (id === undefined || this.#members.phase(id) !== 'alive') return
     this.#members.doubt(id)
@@ -194,7 +195,7 @@ export class Leader {
       return this.#sessions.refuse(session, problem)
     }
     const old = this.#members.get(join.id)
-    if (old !== undefined && old.incarnation !== join.incarnation) return this.#contest(session, join, old)
+    if (old !== undefined && old.incarnation !== join.incarnation) return this.#contest({ session, join, version }, old)
     this.#admit(session, join, version)
   }
 
@@ -222,9 +223,9 @@ export class Leader {
     return { ...join.fingerprint, ...named, ...bound }
   }
 
-  #contest(session: HostSession, join: JoinMessage, old: Member): void {
-    if (this.#claimants.has(join.id)) return this.#sessions.refuse(session, duplicate(join.id, old))
-    this.#claimants.set(join.id, { session, join, leaseEndsMs: undefined })
+  #contest(claimant: Claimant, old: Member): void {
+    const { session, join } = claimant
+    if (!this.#claimants.add(claimant)) return this.#sessions.refuse(session, duplicate(join.id, old))
     if (old.address === join.address && this.#members.phase(join.id) !== 'alive') return this.#bury(join.id, 'it was restarted at its old address')
     this.#prober.watch(join.id, () => this.#claimants.get(join.id)?.session === session)
     this.#watch.wake(0)
@@ -266,10 +267,8 @@ export class Leader {
   }
 
   #refuseClaimant(id: string): void {
-    const claimant = this.#claimants.get(id)
-    if (claimant === undefined) return
-    this.#claimants.delete(id)
-    this.#sessions.refuse(claimant.session, duplicate(id, this.#members.get(id)!))
+    const claimant = this.#claimants.take(id)
+    if (claimant !== undefined) this.#sessions.refuse(claimant.session, duplicate(id, this.#members.get(id)!))
   }
 
   #suspected(by: string, id: string): void {
@@ -297,25 +296,16 @@ export class Leader {
     this.#members.remove(id)
     this.#sessions.endOf(id)
     this.#dead.add(incarnation)
-    for (const oldest of this.#dead) if (this.#dead.size > MAX_DEAD) this.#dead.delete(oldest)
     if (leaving) this.#flapping.left(id, nowMs)
     else this.#flapping.died(id, nowMs)
     this.#parts.log.warn({ host: id, incarnation }, `a host is dead: ${why}`)
-    const claimant = this.#claimants.get(id)
-    this.#claimants.delete(id)
-    if (claimant !== undefined) this.#admit(claimant.session, claimant.join, 0)
+    const claimant = this.#claimants.take(id)
+    if (claimant !== undefined) this.#admit(claimant.session, claimant.join, claimant.version)
     this.#publisher.request(0)
   }
 
   #lookedAtLeases(): void {
-    for (const [id, claimant] of this.#claimants) {
-      const nowMs = this.#parts.clock.monotonicMs()
-      const leftMs = this.#members.leaseLeftMs(id, nowMs)
-      if (leftMs === undefined) continue
-      claimant.leaseEndsMs ??= nowMs + leftMs
-      // Renewed since the claim: the old one lives, though it is not heard here.
-      if (nowMs + leftMs > claimant.leaseEndsMs + RENEWED_MS) this.#refuseClaimant(id)
-    }
+    for (const id of this.#claimants.looked(old => this.#members.leaseEndsMs(old))) this.#refuseClaimant(id)
     if (this.#looked) return
     this.#looked = true
     this.#publisher.request(0)

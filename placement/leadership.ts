@@ -15,6 +15,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { ClusterStore, LeaderRow } from '../stores/cluster-store.ts'
 import type { Probe } from './prober.ts'
+import { Remembered } from './remembered.ts'
 
 export interface LeadershipParts {
   readonly clock: Clock
@@ -61,7 +62,7 @@ export class Leadership {
   #probing = false
   /** Nonce of a holder that is gone: the next campaign deposes it. */
   #condemned: string | undefined
-  readonly #deposed = new Set<string>()
+  readonly #deposed = new Remembered(MAX_DEPOSED)
   #unfit: TroupeError | undefined
   #troubleMs = -Infinity
   #failing = false
@@ -290,7 +291,6 @@ export class Leadership {
     if (this.#stopped || this.#holder?.nonce !== row.nonce || this.#deposed.has(row.nonce)) return false
     this.#condemned = row.nonce
     this.#deposed.add(row.nonce)
-    for (const oldest of this.#deposed) if (this.#deposed.size > MAX_DEPOSED) this.#deposed.delete(oldest)
     this.#parts.log.warn({ leader: row.address, term: row.term }, `the placement leader is gone: ${why}`)
     return true
   }

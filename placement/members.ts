@@ -95,10 +95,9 @@ export class Members {
     for (const { member } of this.#entries.values()) yield member
   }
 
-  /** The time until the lease of this member is over, as it was when the leases were looked at last. */
-  leaseLeftMs(id: string, nowMs: number): number | undefined {
-    const endsMs = this.#entries.get(id)?.leaseEndsMs
-    return endsMs === undefined ? undefined : endsMs - nowMs
+  /** When the lease of this member will be over, by this process's clock, as the leases were when they were looked at last. */
+  leaseEndsMs(id: string): number | undefined {
+    return this.#entries.get(id)?.leaseEndsMs
   }
 
   /** True when the leases should be looked at soon: somebody is not heard, or has not renewed as he should have. */
