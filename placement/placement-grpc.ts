@@ -3,7 +3,7 @@
  */
 import {
   loadPackageDefinition, Server, status as grpcStatus,
-  type Client, type ClientDuplexStream, type GrpcObject, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall, type ServiceClientConstructor,
+  type Client, type ClientDuplexStream, type GrpcObject, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall, type ServiceClientConstructor, type ServiceDefinition,
 } from '@grpc/grpc-js'
 import type { Clock } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
@@ -13,7 +13,7 @@ import { joinAddress } from './addresses.ts'
 import { channelCredentials, clientGrants, connectionProblem, serverCredentials, tlsChannelOptions, type ClusterTls } from './grpc-tls.ts'
 import type { HostSession } from './host-sessions.ts'
 import { refusal } from './join-check.ts'
-import type { HostMessage, PlacementMessage } from './messages.ts'
+import type { HostMessage, PlacementMessage, Refusal } from './messages.ts'
 import type { Dial, LinkListener, PlacementEndpoint, PlacementLink } from './placement-link.ts'
 import { loadPlacementProto } from './proto.ts'
 import { statusReply } from './status-reply.ts'
@@ -44,8 +44,8 @@ export async function servePlacement(
 ): Promise<{ address: string; close(): Promise<void> }> {
   await checkExposure({ what: 'the port of the placement service', host, secured: tls !== undefined, insecure, remedy: 'give --tls-ca, --tls-cert and --tls-key' })
   const server = new Server({ 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 })
-  server.addService(serviceClient().service, {
-    Connect: (call: ServerDuplexStream<HostMessage, PlacementMessage>) => serveHost(call, endpoint, tls),
+  server.addService(tolerant(serviceClient().service), {
+    Connect: (call: ServerDuplexStream<Received, PlacementMessage>) => serveHost(call, endpoint, tls),
     Status: (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
       const problem = tls && anyRoleProblem(call, tls)
       if (problem === undefined) reply(null, statusReply(endpoint.status()))
@@ -71,6 +71,27 @@ export async function servePlacement(
   }
 }
 
+/** Bytes that are no message. */
+interface Malformed {
+  readonly kind: 'malformed'
+}
+type Received = HostMessage | Malformed
+
+/**
+ * The service, with bytes that are no message handed over as such: grpc-js itself would end the call with a status, and a stream on which
+ * something was sent already never hears of it.
+ */
+function tolerant({ Connect, ...rest }: ServiceDefinition): ServiceDefinition {
+  const requestDeserialize = (bytes: Buffer): Received => {
+    try {
+      return Connect!.requestDeserialize(bytes) as HostMessage
+    } catch {
+      return { kind: 'malformed' }
+    }
+  }
+  return { ...rest, Connect: { ...Connect!, requestDeserialize } }
+}
+
 function bindError(host: string, port: number, error: Error): TroupeError {
   const taken = /EADDRINUSE/.test(messageOf(error))
   return new TroupeError(taken ? 'PORT_TAKEN' : 'BAD_OPTION', taken
@@ -85,30 +106,38 @@ function anyRoleProblem(call: ServerUnaryCall<unknown, unknown>, { namespace }: 
   return problems.includes(undefined) ? undefined : problems[0]
 }
 
-function serveHost(call: ServerDuplexStream<HostMessage, PlacementMessage>, endpoint: PlacementEndpoint, tls: ClusterTls | undefined): void {
-  let open = true
+function serveHost(call: ServerDuplexStream<Received, PlacementMessage>, endpoint: PlacementEndpoint, tls: ClusterTls | undefined): void {
+  /** Ending: nothing is written any more (a write then would keep the stream from ending), and nothing heard. */
+  let phase: 'open' | 'ending' | 'closed' = 'open'
   const grants = tls === undefined ? [] : clientGrants(call)
   /** What a host says of itself must be what its certificate says of it. */
-  const impostor = (message: HostMessage): string | undefined =>
-    (tls !== undefined && message.kind === 'join' ? hostProblem(grants, tls.namespace, message.join.id, message.join.types) : undefined)
+  const refused = (message: Received): Refusal | undefined => {
+    if (message.kind === 'malformed') return refusal('PROTOCOL', 'placement: this host sent bytes that are no message; run the same version of troupe', null, true)
+    const problem = tls !== undefined && message.kind === 'join' ? hostProblem(grants, tls.namespace, message.join.id, message.join.types) : undefined
+    return problem === undefined ? undefined : refusal('FORBIDDEN', `this process may not join the cluster as it asked to: ${problem}`)
+  }
   const session: HostSession = {
-    send: message => open && call.write(message),
-    end: () => { if (open) call.end() },
+    send: message => phase === 'open' && call.write(message),
+    end: () => {
+      if (phase !== 'open') return
+      phase = 'ending'
+      call.end()
+    },
   }
   const close = (): void => {
-    if (!open) return
-    open = false
+    if (phase === 'closed') return
+    session.end()
+    phase = 'closed'
     endpoint.closed(session)
-    call.end()
   }
-  call.on('data', (message: HostMessage) => {
-    if (!open) return
-    const problem = impostor(message)
-    if (problem === undefined) return endpoint.receive(session, message)
-    call.write({ version: 0, term: 0, kind: 'refused', refused: refusal('FORBIDDEN', `this process may not join the cluster as it asked to: ${problem}`) })
+  call.on('data', (message: Received) => {
+    if (phase !== 'open') return
+    const refusal = refused(message)
+    if (refusal === undefined) return endpoint.receive(session, message as HostMessage)
+    session.send({ version: 0, term: 0, kind: 'refused', refused: refusal })
     close()
   })
-  call.on('drain', () => { if (open) endpoint.drained(session) })
+  call.on('drain', () => { if (phase === 'open') endpoint.drained(session) })
   call.on('end', close)
   call.on('cancelled', close)
   call.on('error', close)
