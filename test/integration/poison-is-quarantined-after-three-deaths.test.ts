@@ -34,6 +34,9 @@ export class Sender extends Actor {
 `
 const innocents = `
 import { Actor } from 'troupe'
+export class Courier extends Actor {
+  send(to) { this.ctx.send('Bomb', to).explode() }
+}
 export class Innocent extends Actor {
   runs = 0
   async arm(inMs) { await this.ctx.reminders.set('tick', { in: inMs }, this._fire) }
@@ -158,6 +161,20 @@ describe('a cluster', () => {
     const hosts = await Promise.all(Array.from({ length: victims }, (_, i) => processes.host(`v${i}`, { ...settings, placement, apps: [settings.apps[0]!] })))
     return { client: connect(door.http, { timeout: '30s' }), living: () => hosts.filter(host => host.process.running).length }
   }
+
+  it('loses three hosts to a send from a host that lives', async () => {
+    await using processes = new TestProcesses()
+    const { client, living } = await start(processes, 4)
+    try {
+      await client.actor<Sender>('Courier', 'c').send('b')
+      const dead = await repeat('the send is a dead letter', async () => (await client.sends('Courier', { dead: true })).sends[0] ?? false)
+      expect(dead).toMatchObject({ from: 'c', dead: { error: expect.stringMatching(/^QUARANTINED: send 1 of Courier\/c to Bomb\/b\.explode was running in 3 hosts/) } })
+      expect(living()).toBe(1)
+      expect(await client.actor<Bomb>('Bomb', 'other').count()).toBe(0)
+    } finally {
+      await client.close()
+    }
+  }, 60_000)
 
   it('loses three hosts to a call with a key, and serves the rest', async () => {
     await using processes = new TestProcesses()
