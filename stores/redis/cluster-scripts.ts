@@ -7,8 +7,9 @@
  */
 import { redisScript } from './connection.ts'
 
-/** Milliseconds since 1970. */
+/** Milliseconds since 1970. The write changes nothing: see scripts.ts. */
 const now = `
+redis.call('HDEL', KEYS[1], '')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `
@@ -27,12 +28,14 @@ return { ARGV[1], ARGV[2], shown }
 
 /** KEYS: leader. ARGV: nonce. */
 export const resignScript = redisScript(`
+redis.call('HDEL', KEYS[1], '')
 if redis.call('HGET', KEYS[1], 'nonce') == ARGV[1] then redis.call('HSET', KEYS[1], 'nonce', '', 'address', '', 'ends', '0') end
 return ''
 `)
 
 /** KEYS: leader, table. ARGV: term, version, bytes. Returns 'ok' or 'stale'. */
 export const saveTableScript = redisScript(`
+redis.call('HDEL', KEYS[1], '')
 local term, version = tonumber(ARGV[1]), tonumber(ARGV[2])
 local leader = tonumber(redis.call('HGET', KEYS[1], 'term') or '0')
 local saved = redis.call('HMGET', KEYS[2], 'term', 'version')

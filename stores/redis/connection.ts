@@ -197,16 +197,21 @@ export class RedisConnection {
   /** The client, which sends what it is given now. @throws NothingWritten */
   #ready(): Redis | Cluster {
     if (this.#client === undefined) throw new NothingWritten(`${this.name}: it is not open`)
-    if (this.#client.status !== 'ready') throw new NothingWritten(`${this.name}: not connected: ${this.#lastError}`)
+    if (this.#client.status !== 'ready') throw this.#notConnected()
     if (this.#watch?.isReplica === true) throw new NothingWritten(`${this.name}: it is a replica`)
     return this.#client
+  }
+
+  #notConnected(): NothingWritten {
+    return new NothingWritten(`${this.name}: not connected: ${this.#lastError}`)
   }
 
   /** Without a cause: errors of ioredis carry the arguments of their command. */
   #unavailable(error: unknown): TroupeError {
     const message = messageOf(error)
+    if (NOT_SENT.test(message)) return this.#notConnected()
     const text = `${this.name}: ${message}`
-    return REFUSED.test(message) || NOT_SENT.test(message) ? new NothingWritten(text) : new TroupeError('STORE_UNAVAILABLE', text)
+    return REFUSED.test(message) ? new NothingWritten(text) : new TroupeError('STORE_UNAVAILABLE', text)
   }
 }
 

@@ -1,6 +1,9 @@
 /**
  * The Lua that runs inside Redis: each script is one atomic step, the fence included (P4). Packed arguments are all in the
  * first (packed-arguments.ts).
+ *
+ * Scripts that may write begin with a write that changes nothing, and costs next to nothing: a server that has become a replica
+ * refuses it (READONLY), instead of deciding by rows that may be old or another cluster's.
  */
 import { redisScript } from './connection.ts'
 
@@ -9,6 +12,7 @@ import { redisScript } from './connection.ts'
  * Returns for each '' when it holds, '+' when it does so only now, else the row "epoch nonce" that refused it.
  */
 export const claimScript = redisScript(`
+redis.call('SETRANGE', KEYS[1], 0, '')
 local results = {}
 for i, key in ipairs(KEYS) do
   local epoch, nonce = ARGV[2 * i - 1], ARGV[2 * i]
@@ -48,6 +52,7 @@ return found
  * Returns one letter a write: o(k), d(uplicate), f(enced), c(onflict).
  */
 export const commitScript = redisScript(`
+redis.call('HDEL', KEYS[2], '')
 local ARGV, none = cmsgpack.unpack(ARGV[1]), string.rep('\\0', 8)
 local key, arg = 1, 2
 local results = {}
