@@ -14,6 +14,7 @@ import { messageOf, TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { ClusterStore, LeaderRow } from '../stores/cluster-store.ts'
+import { addressProblem } from './addresses.ts'
 import type { Probe } from './prober.ts'
 import { Remembered } from './remembered.ts'
 
@@ -205,6 +206,11 @@ export class Leadership {
     if (row.nonce !== this.#holder?.nonce) this.#probesLeft = Math.max(this.#probesLeft, 1)
     this.#holder = row
     if (row.address === this.#parts.address && this.#depose(row, 'this process listens at its address')) return 0
+    // A host alone that starts on this store holds the row for a moment, and is nobody's leader.
+    if (addressProblem(row.address) !== undefined) {
+      this.#see(undefined)
+      return this.#lookMs()
+    }
     this.#see(row.address)
     if (this.#probesLeft <= 0) return this.#lookMs()
     this.#probesLeft--

@@ -37,6 +37,8 @@ const LATE_MS = 500
 /** Leases of nobody's (of hosts that died before they had joined) are taken away so long after their end, so many at a look. */
 const ORPHAN_MS = 60_000
 const MAX_ORPHANS = 16
+/** Leases that are taken away in one look; the next one follows soon. */
+const MAX_REVOCATIONS = 100
 
 export class LeaseWatch {
   readonly #parts: LeaseWatchParts
@@ -107,7 +109,7 @@ export class LeaseWatch {
       if (this.#stopped || !this.#parts.leads()) return
       const named = members.judge(leases, nowMs)
       this.#saySuspicion()
-      await Promise.all([...named.map(member => this.#revoke(member)), this.#sweep(leases)])
+      await Promise.all([...named.slice(0, MAX_REVOCATIONS).map(member => this.#revoke(member)), this.#sweep(leases)])
       if (!this.#stopped) this.#parts.looked()
     } catch (error) {
       if (!this.#failing) log.warn({ err: messageOf(error), store: store.name }, 'the leases of the hosts could not be looked at; trying on')

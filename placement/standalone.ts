@@ -25,8 +25,8 @@ export interface StandaloneOptions {
 
 const MAX_ATTEMPTS = 100
 const ALONE = 'standalone'
-/** Longer than the row of a leader that is dead (3 s by default). */
-const LEADER_ROW_MS = 3_500
+/** Longer than the row of a leader that is dead (1.5 s by default). */
+const LEADER_ROW_MS = 2_000
 const LOOK_AGAIN_MS = 100
 /** Long enough to read one's term from the row, short enough to stand in nobody's way. */
 const TERM_TTL_MS = 1_000

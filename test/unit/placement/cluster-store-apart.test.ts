@@ -50,8 +50,8 @@ class LateStore extends MemoryClusterStore {
 test.each([[0, 'LEADER_HELD'], [1_000, undefined]])('a host alone waits for it %s ms longer', async (lateMs, code) => {
   const time = new ManualClock()
   const store = new LateStore(lateMs, time)
-  // 3.5 s is what it waits anyway.
-  await store.campaign({ nonce: 'crashed', address: '127.0.0.1:1', ttlMs: 3_500 })
+  // 2 s is what it waits anyway.
+  await store.campaign({ nonce: 'crashed', address: '127.0.0.1:1', ttlMs: 2_000 })
   const joined = new StandaloneMembership({ clusterStore: store, clock: time, random, shardBits: 6 }).join(request('a', ''), 1_000)
   const outcome = joined.then(() => undefined, (error: { code: string }) => error.code)
   await time.advance(6_000)

@@ -190,6 +190,17 @@ test('a leader whose address only seems to refuse is deposed once, not for ever'
   expect(first.leadership.leads).toBe(true)
 })
 
+test('a host alone that looks at the row for a moment is no leader, and nobody to probe', async () => {
+  const w = new World()
+  await w.store.campaign({ nonce: 'alone', address: 'standalone', ttlMs: 1_000 })
+  const { leadership, events } = await w.started(1)
+  leadership.nudge()
+  await w.clock.advance(500)
+  expect([leadership.leader, events, w.probed]).toEqual([undefined, [], []])
+  await w.clock.advance(1_000)
+  expect(events).toEqual(['elected 2', 'sees c1:1'])
+})
+
 test('two candidates that see each other refuse do not depose each other again and again', async () => {
   const w = new World()
   const [one, two] = [await w.started(1), await w.started(2)]
