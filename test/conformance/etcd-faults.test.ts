@@ -105,6 +105,35 @@ test('killed and restarted under a leader: row, term and table are there, and th
   expect(await a.saveTable(table(1, 2))).toBe('ok')
 })
 
+test('leases outlive a restart of etcd, and one that asks for a longer time gets it', async () => {
+  const [a, b] = [await storeOn(), await storeOn()]
+  await a.openLease({ id: 'h', ttlMs: 5_000 })
+  await etcd.kill()
+  await expect(a.renewLease({ id: 'h', ttlMs: 5_000 })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await etcd.restart()
+  expect(await eventually(() => a.renewLease({ id: 'h', ttlMs: 5_000 }))).toEqual({ held: true, version: 0, leader: undefined })
+  expect(await b.revokeLease('h')).toBe('held')
+  // By another process: it does not know which etcd lease it hangs on.
+  expect(await b.renewLease({ id: 'h', ttlMs: 90_000 })).toMatchObject({ held: true })
+  expect(await a.leases()).toEqual([{ id: 'h', leftMs: 90_000 }])
+  expect(await a.renewLease({ id: 'h', ttlMs: 5_000 })).toMatchObject({ held: true })
+  await b.endLease('h')
+  expect(await a.renewLease({ id: 'h', ttlMs: 5_000 })).toMatchObject({ held: false })
+  expect(await a.leases()).toEqual([])
+})
+
+test('a revocation whose answer is lost is made again, and a renewal that comes after it is told', async () => {
+  const proxy = await proxied()
+  const { store: far } = await connect(`etcd://127.0.0.1:${proxy.port},localhost:${etcd.port}`)
+  const near = await storeOn()
+  await near.openLease({ id: 'h', ttlMs: 100 })
+  await eventually(async () => expect(await near.leases()).toEqual([{ id: 'h', leftMs: 0 }]))
+  await far.leases()
+  proxy.cutNextReply()
+  expect(await far.revokeLease('h')).toBe('revoked')
+  expect(await near.renewLease({ id: 'h', ttlMs: 60_000 })).toMatchObject({ held: false })
+})
+
 test('frozen: every call fails within its bound, and the next one after the thaw succeeds', async () => {
   const store = await storeOn(etcd.url, { operationTimeoutMs: 600 })
   await store.campaign(candidate('a'))
