@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Mechanism } from '../../core/mechanisms.ts'
 import { TroupeProcess } from '../../examples/demo/troupe-process.ts'
 import { Caller } from './caller.ts'
 import { startStore, type ChaosStore, type StoreKind } from './chaos-store.ts'
@@ -20,6 +21,8 @@ export interface ClusterOptions {
   /** Placement services alone; 0: the hosts are candidates themselves. */
   readonly placements: number
   readonly network?: 'namespaces' | 'proxies' | undefined
+  /** Mechanisms that are off in every host, to see that it is noticed. */
+  readonly without?: readonly Mechanism[] | undefined
 }
 
 interface Status {
@@ -48,6 +51,7 @@ export class ChaosCluster {
   readonly #folder = mkdtempSync(join(tmpdir(), 'troupe-chaos-'))
   readonly #storeUrl: string
   readonly #flags: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
   #placementAddresses: readonly string[] = []
   readonly #onExit = (): void => this.#removeFolder()
 
@@ -58,7 +62,7 @@ export class ChaosCluster {
     try {
       network = await openNetwork(options.network)
       const at = store.server === undefined ? '' : await network.storeAt(store.server.port)
-      cluster = new ChaosCluster(store, network, at, await insecureFlags(network))
+      cluster = new ChaosCluster(store, network, at, await insecureFlags(network), options.without ?? [])
       for (let i = 0; i < options.placements; i++) await cluster.startPlacement()
       for (let i = 0; i < options.hosts; i++) await cluster.addHost()
       await Promise.all(cluster.hosts.map(host => cluster!.startHost(host)))
@@ -74,11 +78,12 @@ export class ChaosCluster {
     }
   }
 
-  private constructor(store: ChaosStore, network: FaultNetwork, storeAt: string, flags: readonly string[]) {
+  private constructor(store: ChaosStore, network: FaultNetwork, storeAt: string, flags: readonly string[], without: readonly Mechanism[]) {
     this.store = store
     this.network = network
     this.#storeUrl = store.urlAt(storeAt)
     this.#flags = flags
+    this.#env = without.length === 0 ? {} : { NODE_OPTIONS: switchingOff(without) }
     process.once('exit', this.#onExit)
   }
 
@@ -110,7 +115,7 @@ export class ChaosCluster {
     const started = host.process = new TroupeProcess(host.name, [
       'host', app, '--host-id', host.name, '--store', this.#storeUrl, '--grpc-port', 'off', '--drain-timeout', '2s', ...flags, ...this.#flags,
       ...(this.#placementAddresses.length === 0 ? [] : ['--placement', this.#placementAddresses.join(',')]),
-    ], { cwd: this.#folder, under })
+    ], { cwd: this.#folder, under, env: this.#env })
     this.#lives.push(started)
     await this.network.up(host.name, started.child.pid!)
     void started.exited.then(async exit => {
@@ -260,4 +265,10 @@ async function insecureFlags(network: FaultNetwork): Promise<string[]> {
   const help = new TroupeProcess('help', ['host', '--help'])
   await help.ended()
   return help.stdout.includes('--insecure') ? ['--insecure'] : []
+}
+
+/** Flags of Node that load, before anything else, what core/mechanisms.ts then finds. */
+function switchingOff(without: readonly Mechanism[]): string {
+  const code = `globalThis[Symbol.for('troupe.mechanisms')]={off:new Set(${JSON.stringify(without)})}`
+  return `--import=data:text/javascript,${encodeURIComponent(code)}`
 }

@@ -2,11 +2,13 @@
  * `npm run chaos -- [--minutes 2] [--store lmdb|redis|postgres] [--hosts 5] [--faults kill,freeze,…] [--seed N]`: real hosts on a
  * real store under load, while hosts, network, store and placement fail in turn. What happened goes into a file of JSON lines
  * (`--history FILE`), from which it is judged; `--check FILE` judges one again. `--figures` measures instead (figures.ts).
+ * `--without` switches mechanisms of core/mechanisms.ts off, which must turn a run red.
  * Exit code 1 when anything was lost, doubled or stale, or a figure was not reached.
  */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { Mechanism } from '../../core/mechanisms.ts'
 import { storeKinds, type StoreKind } from './chaos-store.ts'
 import { figureNames, runFigures } from './figures.ts'
 import { faultKinds, type FaultKind } from './nemesis.ts'
@@ -18,13 +20,13 @@ import { reportOf } from './verdict-report.ts'
 const { values } = parseArgs({ options: {
   minutes: { type: 'string', default: '2' }, store: { type: 'string' }, hosts: { type: 'string', default: '5' }, faults: { type: 'string' },
   seed: { type: 'string' }, history: { type: 'string' }, network: { type: 'string' }, placements: { type: 'string', default: '0' },
-  check: { type: 'string' }, figures: { type: 'boolean', default: false }, only: { type: 'string' }, trials: { type: 'string', default: '20' },
+  check: { type: 'string' }, figures: { type: 'boolean', default: false }, only: { type: 'string' }, without: { type: 'string' }, trials: { type: 'string', default: '20' },
   help: { type: 'boolean', default: false },
 } })
 
 if (values.help) {
   console.log(`npm run chaos -- [--minutes 2] [--store ${storeKinds.join('|')}] [--hosts 5] [--faults ${faultKinds.join(',')}] [--seed N]
-               [--network namespaces|proxies] [--placements 0] [--history FILE]
+               [--network namespaces|proxies] [--placements 0] [--history FILE] [--without lease,fence,…]
 npm run chaos -- --check FILE
 npm run chaos -- --figures [--trials 20] [--only ${figureNames.join(',')}] [--store STORE] [--hosts 5]`)
   process.exit(0)
@@ -61,12 +63,14 @@ const hosts = Math.round(number('hosts', values.hosts, 2, 20))
 const placements = Math.round(number('placements', values.placements, 0, 5))
 const network = oneOf('network', values.network, ['namespaces', 'proxies'] as const)
 const store = oneOf('store', values.store, storeKinds)
+// No list of names is kept here: core/mechanisms.ts has them as types.
+const without = values.without?.split(',') as readonly Mechanism[] | undefined
 
 if (values.check !== undefined) conclude(judge(readRecording(values.check)))
 
 if (values.figures) {
   const trials = Math.round(number('trials', values.trials, 1, 1_000))
-  const reached = await runFigures({ trials, hosts, placements, stores: store === undefined ? undefined : [store], only: several('only', values.only, figureNames), network, say: console.log })
+  const reached = await runFigures({ trials, hosts, placements, stores: store === undefined ? undefined : [store], without, only: several('only', values.only, figureNames), network, say: console.log })
   process.exit(reached ? 0 : 1)
 }
 
@@ -74,7 +78,7 @@ const seed = values.seed === undefined ? Date.now() % 1_000_000 : Math.round(num
 const history = values.history ?? join(tmpdir(), `troupe-chaos-${seed}.jsonl`)
 console.log(`history: ${history}`)
 conclude(await runChaos({
-  store: store ?? 'redis' satisfies StoreKind, hosts, placements, network, seed, history, say: console.log,
+  store: store ?? 'redis' satisfies StoreKind, hosts, placements, network, without, seed, history, say: console.log,
   minutes: number('minutes', values.minutes, 0, 24 * 60),
   kinds: several('faults', values.faults, faultKinds) satisfies FaultKind[] | undefined,
 }))

@@ -2,6 +2,7 @@
  * `npm run chaos -- --figures`: how long what fails is away, and what callers notice of what does not: each figure measured over
  * many trials on real processes, beside its target.
  */
+import type { Mechanism } from '../../core/mechanisms.ts'
 import { figureOutages } from './figure-outages.ts'
 import { figureLeader } from './figure-leader.ts'
 import { figurePlacementAway } from './figure-placement-away.ts'
@@ -26,6 +27,7 @@ export interface FigureOptions {
   /** Those that the figure asks for, or those given. */
   readonly stores: readonly StoreKind[] | undefined
   readonly network: 'namespaces' | 'proxies' | undefined
+  readonly without?: readonly Mechanism[] | undefined
   readonly say: (line: string) => void
 }
 

@@ -20,10 +20,10 @@ const background = { ledgers: 60, lanes: 3, thinkMs: 100, openPerSecond: 15 }
 
 /** Runs `work` on a fresh cluster; the verdict on all calls made meanwhile. A file of what was wrong is kept, of what was not is removed. */
 export async function measuring(options: FigureOptions, store: StoreKind, work: (ground: Measuring) => Promise<void>): Promise<Verdict> {
-  const { hosts, placements, network, say } = options
+  const { hosts, placements, network, without, say } = options
   const seed = Math.floor(Math.random() * 1_000_000)
   const path = join(tmpdir(), `troupe-chaos-figure-${process.pid}-${seed}.jsonl`)
-  const cluster = await ChaosCluster.start({ store, hosts, placements, network })
+  const cluster = await ChaosCluster.start({ store, hosts, placements, network, without })
   const recording = new Recording(path, { store, hosts, network: cluster.network.kind, seed })
   try {
     const load = new LedgerLoad(cluster, recording, { random: new SeededRandom(seed), ...background })

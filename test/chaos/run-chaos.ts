@@ -3,6 +3,7 @@
  * file. What the processes said lies beside it, in `HISTORY.log`.
  */
 import { writeFileSync } from 'node:fs'
+import type { Mechanism } from '../../core/mechanisms.ts'
 import { SeededRandom } from '../../core/random.ts'
 import { ChaosCluster } from './chaos-cluster.ts'
 import type { StoreKind } from './chaos-store.ts'
@@ -16,6 +17,8 @@ export interface ChaosOptions {
   readonly hosts: number
   readonly placements: number
   readonly network?: 'namespaces' | 'proxies' | undefined
+  /** Mechanisms that are off, to see that it is noticed. */
+  readonly without?: readonly Mechanism[] | undefined
   /** How long faults go on; each kind happens once at least. */
   readonly minutes: number
   /** By default all that are possible. */
@@ -34,7 +37,7 @@ const LAST_TRIES_MS = 30_000
 export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   const { store, hosts, placements, seed, say } = options
   const random = new SeededRandom(seed)
-  const cluster = await ChaosCluster.start({ store, hosts, placements, network: options.network })
+  const cluster = await ChaosCluster.start({ store, hosts, placements, network: options.network, without: options.without })
   const recording = new Recording(options.history, { store, hosts, network: cluster.network.kind, seed })
   try {
     say(`${hosts} hosts on ${store} in ${cluster.network.kind}, ${placements === 0 ? 'placement among them' : `${placements} placement services`}; seed ${seed}`)
