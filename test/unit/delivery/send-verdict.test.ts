@@ -32,6 +32,13 @@ describe('the failure of a delivery', () => {
     expect(pending).toMatchObject({ failures: 0, refusals: 20 })
   })
 
+  it('ends it at once when it was quarantined, and does not when something that its method called was', () => {
+    const quarantined = new TroupeError('QUARANTINED', 'three hosts died')
+    expect(judge(pendingOf(9), quarantined, 0.5, limits)).toEqual({ kind: 'dead', error: 'QUARANTINED: three hosts died' })
+    const ofItsCall = new TroupeError('QUARANTINED', 'three hosts died', { executed: 'yes' })
+    expect(judge(pendingOf(9), ofItsCall, 0.5, limits)).toMatchObject({ kind: 'again', delayMs: 100 })
+  })
+
   it('is described once: a text that begins with its code is not given it twice', () => {
     expect(describeError(new Refused({ why: 'closed' }))).toBe('Refused {"why":"closed"}')
     expect(describeError(new TroupeError('METHOD_FAILED', 'broken'))).toBe('METHOD_FAILED: broken')
