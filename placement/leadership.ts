@@ -2,9 +2,8 @@
  * Holding the leader row: campaigns for it for ever, renews it, notices its loss. Decisions over the ports Clock, ClusterStore, Probe.
  *
  * The row only chooses who should lead. That two leaders can never both publish is the store's promise: a table is saved
- * for the newest term alone. So the row may be taken from a holder that is thought to be gone, before its time is over: from one
- * whose address refuses connections, and from one that is named at this very address, where this process listens now. A holder that
- * turns out to live loses a term and no more, and is not deposed on such evidence again.
+ * for the newest term alone. So the row may be taken from a holder that is thought to be gone (`row-holder.ts`) before its time is
+ * over: one that lives after all loses a term, and no more.
  *
  * A store that fails is tried again for ever. What cannot be led (a stored table that does not fit this process) is given back, and
  * tried again slowly: another process may lead it.
@@ -16,7 +15,7 @@ import type { Random } from '../core/random.ts'
 import type { ClusterStore, LeaderRow } from '../stores/cluster-store.ts'
 import { addressProblem } from './addresses.ts'
 import type { Probe } from './prober.ts'
-import { Remembered } from './remembered.ts'
+import { RowHolder } from './row-holder.ts'
 
 export interface LeadershipParts {
   readonly clock: Clock
@@ -36,18 +35,12 @@ export interface LeadershipParts {
   seen(address: string | undefined): void
 }
 
-/**
- * After a hint the holder is probed so often, so far apart: a dying process closes its streams a moment before or after its port. More
- * hints, as of many hosts that look for their leader here, cost no more looks.
- */
-const HINT_PROBES = 5
+/** While the holder is in doubt. More hints, as of many hosts that look for their leader here, cost no more looks. */
 const HINT_EVERY_MS = 100
 /** How often a process that cannot lead this cluster tries to. */
 const UNFIT_MS = 5_000
 /** A timer that is so much later than it should be: this process stood still. */
 const STOOD_STILL_MS = 500
-/** Nonces of leaders that were deposed by this one; more are forgotten, oldest first. */
-const MAX_DEPOSED = 32
 
 export class Leadership {
   readonly #parts: LeadershipParts
@@ -56,14 +49,8 @@ export class Leadership {
   #term: number | undefined
   #validUntilMs = 0
   #leader: string | undefined
-  /** The holder of the row as last seen, when it is not this one. */
-  #holder: LeaderRow | undefined
+  readonly #holder: RowHolder
   #lookedMs = -Infinity
-  #probesLeft = 0
-  #probing = false
-  /** Nonce of a holder that is gone: the next campaign deposes it. */
-  #condemned: string | undefined
-  readonly #deposed = new Remembered(MAX_DEPOSED)
   #unfit: TroupeError | undefined
   #troubleMs = -Infinity
   #failing = false
@@ -77,6 +64,7 @@ export class Leadership {
   constructor(parts: LeadershipParts) {
     this.#parts = parts
     this.#nonce = parts.random.nonce()
+    this.#holder = new RowHolder({ ...parts, gone: () => this.#soon(0) })
   }
 
   /** True while the row is this one's, by the clock too: a process that was frozen finds itself without it. */
@@ -113,7 +101,7 @@ export class Leadership {
   /** A hint that the leader is gone: looks at the row now, and probes its holder a few times. */
   nudge(): void {
     if (this.#stopped || this.#term !== undefined) return
-    this.#probesLeft = HINT_PROBES
+    this.#holder.hint()
     this.#soon(Math.max(0, this.#lookedMs + HINT_EVERY_MS - this.#parts.clock.monotonicMs()))
   }
 
@@ -148,7 +136,7 @@ export class Leadership {
     this.#stopped = true
     this.#timer?.timer.cancel()
     this.#expiry?.cancel()
-    this.#condemned = undefined
+    this.#holder.forget()
     const held = this.#term !== undefined
     this.#term = undefined
     this.#first?.resolve()
@@ -203,36 +191,26 @@ export class Leadership {
     // Not ours any more; or ours again after it had expired, and somebody may have led in between.
     this.#lose(`the leader row is ${mine ? 'held under a new term' : `held by ${row.address}`}`)
     if (mine) return await this.#won(row.term)
-    if (row.nonce !== this.#holder?.nonce) this.#probesLeft = Math.max(this.#probesLeft, 1)
-    this.#holder = row
-    if (row.address === this.#parts.address && this.#depose(row, 'this process listens at its address')) return 0
-    // A host alone that starts on this store holds the row for a moment, and is nobody's leader.
-    if (addressProblem(row.address) !== undefined) {
-      this.#see(undefined)
-      return this.#lookMs()
-    }
-    this.#see(row.address)
-    if (this.#probesLeft <= 0) return this.#lookMs()
-    this.#probesLeft--
-    void this.#probe(row)
-    return this.#probesLeft > 0 ? HINT_EVERY_MS : this.#lookMs()
+    const holder = this.#holder.saw(row)
+    if (holder === 'gone') return 0
+    this.#see(addressProblem(row.address) === undefined ? row.address : undefined)
+    return holder === 'doubted' ? HINT_EVERY_MS : this.#lookMs()
   }
 
   async #campaign(): Promise<LeaderRow> {
     const { store, clock, address, ttlMs } = this.#parts
     const sentMs = this.#lookedMs = clock.monotonicMs()
-    const deposes = this.#condemned
+    const deposes = this.#holder.condemned
     // By time, too: the store may take long to answer.
     if (this.#term !== undefined) this.#expire()
     const row = await store.campaign({ nonce: this.#nonce, address, ttlMs, deposes })
     this.#expiry?.cancel()
     if (clock.monotonicMs() - sentMs > STOOD_STILL_MS) this.#trouble()
-    if (this.#condemned === deposes) this.#condemned = undefined
+    this.#holder.tried(deposes)
     if (row.nonce === this.#nonce) {
       // Counted from before the request: the store's end of the row is not earlier than this.
       this.#validUntilMs = sentMs + ttlMs
-      this.#holder = undefined
-      this.#probesLeft = 0
+      this.#holder.forget()
     }
     return row
   }
@@ -280,25 +258,6 @@ export class Leadership {
     this.#expiry?.cancel()
     if (leftMs <= 0) this.#startOver('the leader row could not be renewed in time')
     else this.#expiry = clock.after(leftMs, () => this.#expire())
-  }
-
-  // ---- who is gone ----------------------------------------------------------------------------------------------------
-
-  async #probe(row: LeaderRow): Promise<void> {
-    if (this.#probing) return
-    this.#probing = true
-    const result = await this.#parts.probe(row.address)
-    this.#probing = false
-    if (result === 'refused' && this.#depose(row, 'its address refuses connections')) this.#soon(0)
-  }
-
-  /** False when it was deposed before and has come back: it lives, whatever the evidence says. */
-  #depose(row: LeaderRow, why: string): boolean {
-    if (this.#stopped || this.#holder?.nonce !== row.nonce || this.#deposed.has(row.nonce)) return false
-    this.#condemned = row.nonce
-    this.#deposed.add(row.nonce)
-    this.#parts.log.warn({ leader: row.address, term: row.term }, `the placement leader is gone: ${why}`)
-    return true
   }
 
   #see(address: string | undefined): void {
