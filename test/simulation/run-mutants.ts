@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- --mutants`: looks for the first seed with which each mutant is noticed by the checker that is there for it.
- * The same seed must be clean with nothing switched off, or the finding says nothing.
+ * The same seed must be clean with the mechanism on, or the finding says nothing.
  */
 import { checkers, type CheckerName } from './checkers/checkers.ts'
 import { mutants, nameOf, type Mutant } from './mutants.ts'
@@ -14,7 +14,7 @@ export interface Hunt {
   readonly problem: string
   /** What other checkers found with that seed and those before it. */
   readonly others: ReadonlySet<CheckerName>
-  /** What the seed finds with nothing switched off: must be nothing. */
+  /** What the seed finds with the mechanism on: must be nothing. */
   readonly control: SeedReport | undefined
 }
 
@@ -25,14 +25,14 @@ export async function hunt(mutant: Mutant, pool: SeedPool, jobs: number, first: 
   let caught: SeedReport | undefined
   const look = async (): Promise<void> => {
     while (next < first + most && (caught === undefined || next < caught.seed)) {
-      const report = await pool.run(next++, { ...mutant.options, off: mutant.off })
+      const report = await pool.run(next++, { ...mutant.options, off: [...mutant.off, ...mutant.behind ?? []] })
       ran++
       for (const { checker } of report.problems) if (checker !== mutant.by) others.add(checker)
       if (report.problems.some(({ checker }) => checker === mutant.by) && report.seed < (caught?.seed ?? Infinity)) caught = report
     }
   }
   await Promise.all(Array.from({ length: jobs }, look))
-  const control = caught && await pool.run(caught.seed, mutant.options ?? {})
+  const control = caught && await pool.run(caught.seed, { ...mutant.options, off: mutant.behind ?? [] })
   return { mutant, seed: caught?.seed, ran, problem: caught?.problems.find(({ checker }) => checker === mutant.by)?.problem ?? '', others, control }
 }
 
@@ -51,7 +51,7 @@ export async function runMutants(pool: SeedPool, jobs: number, first: number, mo
     print(`${nameOf(mutant).padEnd(22)} ${String(seed === undefined ? `>${ran}` : seed - first + 1).padEnd(6)} ${(seed === undefined ? 'NOBODY' : mutant.by).padEnd(28)} ${mutant.says}`)
     if (seed !== undefined) print(`${' '.repeat(29)} seed ${seed}: ${problem.slice(0, 160)}`)
     if (others.size > 0) print(`${' '.repeat(29)} also noticed by ${[...others].join(', ')}`)
-    if (control !== undefined && !clean) print(`${' '.repeat(29)} seed ${seed} FAILS with nothing switched off: ${control.problems[0]!.checker}: ${control.problems[0]!.problem.slice(0, 200)}`)
+    if (control !== undefined && !clean) print(`${' '.repeat(29)} seed ${seed} FAILS with it on: ${control.problems[0]!.checker}: ${control.problems[0]!.problem.slice(0, 200)}`)
   }
   const never = chosen.length > 0 ? [] : (Object.keys(checkers) as CheckerName[]).filter(name => !failing.has(name))
   print(`${all.length - escaped} of ${all.length} mutants caught within ${most} seeds each; checkers that caught none: ${never.length === 0 ? 'none' : never.join(', ')}`)

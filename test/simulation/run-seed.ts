@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly placements?: number
   /** Of faults; by default chance chooses. None: []. */
   readonly kinds?: readonly FaultKind[]
+  /** One fault in so many ms, about; by default chance chooses, 300 to 2,500. */
+  readonly everyMs?: number
   /** How long faults happen; 30 s by default. As long again everything is whole. */
   readonly faultMs?: number
   /** Lines of the trace that a result keeps; 200 by default. */
@@ -106,10 +108,11 @@ class SeedRun {
     // Queues that are soon full.
     const tight = !this.#calm && between(1, 5) === 1
     const mailbox = tight ? between(1, 4) : 1_000
+    const turnTimeout = this.#calm ? 7_000 : between(500, 2_500)
     const shardBits = between(1, 4)
     const callTimeout = this.#calm ? 8_000 : between(2_000, 6_000)
     this.#cluster = new SimCluster({
-      seed, hosts, placements: options.placements ?? (this.#calm ? 0 : Math.max(0, between(-1, 3))), actors: [this.#ledger({ turnTimeout: this.#calm ? 7_000 : 2_000, mailbox }), registerClass()], keptLines: lines,
+      seed, hosts, placements: options.placements ?? (this.#calm ? 0 : Math.max(0, between(-1, 3))), actors: [this.#ledger({ turnTimeout, mailbox }), registerClass()], keptLines: lines,
       shardBits, hostPort: between(0, 1) * 7001, storeTimeoutMs: between(150, 2_500),
       options: { callTimeout, drainTimeout: this.#calm ? 2_000 : between(50, 2_000), ...(tight ? { maxParked: between(1, 4) } : {}) },
     })
@@ -117,11 +120,11 @@ class SeedRun {
     this.#watchQueues()
     this.#plan = planFaults(random, {
       hosts: this.#cluster.hosts.map(h => h.name), placements: this.#cluster.placements.map(p => p.name), store: this.#cluster.store.name,
-      fromMs: 1_000, untilMs: faultMs, everyMs: between(300, 2_500), bentClocks: this.#bentClocks, ...(kinds === undefined ? {} : { kinds }),
+      fromMs: 1_000, untilMs: faultMs, everyMs: options.everyMs ?? between(300, 2_500), bentClocks: this.#bentClocks, ...(kinds === undefined ? {} : { kinds }),
     })
     this.#nemesis = new Nemesis(this.#cluster, this.#plan)
     const load = { random, untilMs: faultMs + 4_000, answerMs: callTimeout + LATE_MS, without: this.#calm ? ['hang' as const] : [] }
-    this.#workload = new Workload(this.#cluster, { ...load, clients: CLIENTS, ledgers: this.#ledgers, thinkMs: between(30, 600), giveUpMs: 2 * faultMs - 8_000 })
+    this.#workload = new Workload(this.#cluster, { ...load, clients: CLIENTS, ledgers: this.#ledgers, slowestMs: Math.min(1_500, turnTimeout * 0.6), thinkMs: between(30, 600), giveUpMs: 2 * faultMs - 8_000 })
     this.#registers = new RegisterClients(this.#cluster, { ...load, random: new SeededRandom(seed ^ 0x4e6), clients: REGISTER_CLIENTS, thinkMs: between(100, 900) })
   }
 

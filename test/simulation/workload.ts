@@ -18,6 +18,8 @@ export interface WorkloadOptions {
   readonly giveUpMs: number
   /** How long a caller waits for an answer. */
   readonly answerMs: number
+  /** How long a slow turn takes, at most. */
+  readonly slowestMs: number
   /** Methods that are not asked for. */
   readonly without: readonly Method[]
 }
@@ -79,10 +81,10 @@ export class Workload {
   }
 
   #argsOf(method: Method, place: number): unknown[] {
-    const { random, ledgers } = this.#options
+    const { random, ledgers, slowestMs } = this.#options
     const other = Math.floor(random.float() * ledgers)
     switch (method) {
-      case 'addSlowly': return [Math.round(random.float() ** 3 * 1_500)]
+      case 'addSlowly': return [Math.round(random.float() ** 3 * slowestMs)]
       case 'transfer': return [`a${other === place ? (other + 1) % ledgers : other}`, 1 + Math.floor(random.float() * 100)]
       // Always to a higher one: two that wait for each other would wait until their time is over.
       case 'relay': return [`a${place + 1 + Math.floor(random.float() * 3)}`]
