@@ -107,15 +107,13 @@ export class Leadership {
 
   /** The store refused what this leader saved: it knows a higher term, be it that another leads, or that it has lost what it knew. */
   refused(reason: string): void {
-    if (this.#term === undefined) return
-    const before = this.#nonce
-    this.#startOver(reason)
-    void this.#resign(before)
+    if (this.#term !== undefined) this.#startOver(reason)
   }
 
   /**
    * This term is over, whether the row is still this one's or not: a request on its way may renew it, and a table of this term may be on
-   * its way, too. Nobody must lead on from what is stored before that: so this process comes back as somebody else, with another term.
+   * its way, too. Nobody must lead on from what is stored before that: so this process comes back as somebody else, who deposes the one
+   * that it was, under another term.
    */
   #startOver(reason: string): void {
     this.#nonce = this.#parts.random.nonce()
@@ -278,9 +276,9 @@ export class Leadership {
     return (this.#parts.ttlMs / 6) * (1 + this.#parts.random.float())
   }
 
-  async #resign(nonce = this.#nonce): Promise<void> {
+  async #resign(): Promise<void> {
     try {
-      await this.#parts.store.resign(nonce)
+      await this.#parts.store.resign(this.#nonce)
     } catch (error) {
       this.#parts.log.warn({ err: messageOf(error) }, 'the leader row could not be given back; it ends by itself')
     }

@@ -9,6 +9,9 @@ import { MemoryClusterStore } from '../../../stores/memory/cluster-store.ts'
 
 const TTL = 1_500
 
+/** It *fails* while it is away, *hangs* while it does not answer; *unanswered*: requests are carried out, and their answers are lost. */
+type ViewPhase = 'works' | 'fails' | 'hangs' | 'unanswered'
+
 class World {
   readonly clock = new ManualClock()
   readonly store = new MemoryClusterStore(this.clock)
@@ -41,12 +44,13 @@ class World {
     await first
     return candidate
   }
-  /** The store as one process sees it: `fails` while it is away, `hangs` while it does not answer. */
-  view(): { store: MemoryClusterStore; phase: 'works' | 'fails' | 'hangs' } {
-    const view = { phase: 'works' as 'works' | 'fails' | 'hangs', store: Object.create(this.store) as MemoryClusterStore }
-    view.store.campaign = candidate => {
+  /** The store as one process sees it. */
+  view(): { store: MemoryClusterStore; phase: ViewPhase } {
+    const view = { phase: 'works' as ViewPhase, store: Object.create(this.store) as MemoryClusterStore }
+    view.store.campaign = async candidate => {
+      if (view.phase === 'unanswered') await this.store.campaign(candidate)
       if (view.phase === 'hangs') return new Promise(() => {})
-      if (view.phase === 'fails') return Promise.reject(new TroupeError('STORE_UNAVAILABLE', 'down'))
+      if (view.phase !== 'works') throw new TroupeError('STORE_UNAVAILABLE', 'down')
       return this.store.campaign(candidate)
     }
     view.store.resign = nonce => this.store.resign(nonce)
@@ -232,6 +236,17 @@ test('a store that fails for less than the time to live costs nothing; for longe
   await w.clock.advance(1_000)
   expect(events.slice(4)).toEqual([expect.stringMatching(/^elected/), 'sees c1:1'])
   expect(leadership.troubleMs).toBeGreaterThan(troubled)
+})
+
+test('renewals that are carried out unheard: the term is over by time all the same, and is never led again', async () => {
+  const w = new World()
+  const view = w.view()
+  const { events } = await w.started(1, { store: view.store })
+  view.phase = 'unanswered'
+  await w.clock.advance(1_700)
+  view.phase = 'works'
+  await w.clock.advance(600)
+  expect(events.slice(2)).toEqual(['deposed: the leader row could not be renewed in time', 'sees nobody', 'elected 2', 'sees c1:1'])
 })
 
 test('a store that does not answer costs the leadership by time alone', async () => {
