@@ -23,7 +23,10 @@ export interface LeaderStreamParts {
   /** Known from the start; may be none. */
   readonly addresses: readonly string[]
   readonly heartbeatMs: number
-  /** Silence after which a connected stream counts as broken. While joining it may last four times as long: the service waits for a verdict. */
+  /**
+   * Silence after which a stream counts as broken. Of a service that was reached and has not taken this host in yet four times as long: it
+   * may wait for a verdict on an older host of that id.
+   */
   readonly silenceMs: number
   /** The table version of this host, which every message carries. */
   readonly version: () => number
@@ -155,7 +158,8 @@ export class LeaderStream {
     this.#timer?.cancel()
     this.#timer = clock.after(heartbeatMs, () => {
       const silentMs = clock.monotonicMs() - this.#heardMs
-      if (silentMs >= (this.#connected ? silenceMs : 4 * silenceMs)) return this.broke(`silent for ${Math.round(silentMs)} ms`)
+      const waits = !this.#connected && this.#link?.reached?.() !== false
+      if (silentMs >= (waits ? 4 * silenceMs : silenceMs)) return this.broke(`silent for ${Math.round(silentMs)} ms`)
       this.send({ version: version(), kind: 'heartbeat', heartbeat: {} })
       this.#beat()
     })

@@ -176,6 +176,8 @@ function hostLink(client: Client, stream: ClientDuplexStream<HostMessage, Placem
     }
     return was
   }
+  let reached = false
+  client.waitForReady(Infinity, error => { reached = error === undefined })
   stream.on('data', (message: PlacementMessage) => { if (open) listener.message(message) })
   stream.on('end', () => { if (close()) listener.closed(new Error('the service ended the stream')) })
   // After `close` the cancellation itself is reported here, to nobody.
@@ -185,5 +187,6 @@ function hostLink(client: Client, stream: ClientDuplexStream<HostMessage, Placem
   return {
     send: message => open && stream.writableLength < MAX_WAITING && (stream.write(message), true),
     close: () => void close(),
+    reached: () => reached,
   }
 }

@@ -9,6 +9,8 @@ export interface PlacementLink {
   send(message: HostMessage): boolean
   /** Ends it; `closed` is not called any more. */
   close(): void
+  /** False while no connection has come about; absent where that cannot be told. */
+  reached?(): boolean
 }
 
 export interface LinkListener {

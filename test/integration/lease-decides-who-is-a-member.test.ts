@@ -2,6 +2,8 @@
  * Who renews its lease stays a member though the leader does not hear it; who does not is no member though the leader hears it. Real
  * streams, leaders and leases; lines are cut in the host's own ports.
  */
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { LeaseKeeper } from '../../placement/lease-keeper.ts'
 import { defaultLeaseTimes } from '../../placement/lease.ts'
@@ -21,14 +23,14 @@ function cuttable(): { dial: Dial; cut(): void; mend(): void } {
   let cut = false
   return {
     dial: (address, listener) => {
-      if (cut) return { send: () => true, close: () => undefined }
+      if (cut) return { send: () => true, close: () => undefined, reached: () => false }
       const link: PlacementLink = real(address, listener)
       const sever = (): void => {
         link.close()
         listener.closed(new Error('the line was cut'))
       }
       open.add(sever)
-      return { send: message => link.send(message), close: () => { open.delete(sever); link.close() } }
+      return { send: message => link.send(message), close: () => { open.delete(sever); link.close() }, reached: () => link.reached!() }
     },
     cut: () => {
       cut = true
@@ -117,6 +119,41 @@ test('a host that cannot renew its lease may not serve before its shards are giv
   a.reach.away = false
   await vi.waitFor(() => expect(a.expelled).toMatchObject([{ code: 'FENCED' }]), within)
   expect(a.client.mayServe()).toBe(false)
+})
+
+/** Takes connections as a frozen process does, and says nothing. */
+async function mutePort(): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createServer(socket => void sockets.add(socket.on('error', () => undefined)))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+    await once(server, 'close')
+  })
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+test('a port that takes connections and says nothing is no reason to wait for long', async () => {
+  const store = memoryStore()
+  const service = await placement({ clusterStore: store })
+  // This host has to find the way without the leader row.
+  const { renewLease } = store
+  store.renewLease = async lease => ({ ...await renewLease.call(store, lease), leader: undefined })
+  const links: PlacementLink[] = []
+  const real = grpcDial()
+  const client = new PlacementClient({
+    addresses: [await mutePort(), service.address], clock, random, log, shardBits: 6, clusterStore: store, lease: new LeaseKeeper({ store, clock, random, log }),
+    dial: (address, listener) => {
+      const link = real(address, listener)
+      links.push(link)
+      return link
+    },
+  })
+  onTestFinished(() => client.close())
+  await client.join(request('a', (await peerPort()).address), 6_000)
+  expect(links.map(link => link.reached!())).toEqual([false, true])
 })
 
 test('a host that was given no address finds the leader by its row, and the next one when that is gone', async () => {

@@ -19,6 +19,8 @@ export interface FakeLink {
   readonly listener: LinkListener
   readonly sent: HostMessage[]
   open: boolean
+  /** Undefined: the link cannot tell. */
+  reached?: boolean
 }
 
 /** A lease held by hand: what it is asked, and what it tells when told to. */
@@ -69,6 +71,7 @@ const dial: Dial = (address, listener) => {
   return {
     send: message => link.open && (link.sent.push(message), true),
     close: () => { link.open = false },
+    reached: () => link.reached ?? true,
   }
 }
 

@@ -65,6 +65,18 @@ test('a stream that goes silent is given up; heartbeats carry the version', asyn
   expect(client.table.version).toBe(1)
 })
 
+test('an address that cannot be reached is given up soon; a service that was reached may take its time for a verdict', async () => {
+  const done = client.join(self, 60_000)
+  await clock.advance(0)
+  link().reached = false
+  await clock.advance(2_600)
+  expect(link().address).toBe('q:2')
+  await clock.advance(9_000)
+  expect(link().address).toBe('q:2')
+  hear(full(one))
+  await done
+})
+
 test('tries the addresses in turn for ever, slower and slower, with chance in between', async () => {
   const failed = client.join(self, 60_000).catch((error: unknown) => error)
   await clock.advance(0)
