@@ -43,7 +43,7 @@ const asJson = (cluster: ClusterStatus, key?: ActorKey, location?: ActorLocation
   JSON.stringify(location === undefined ? cluster : { ...cluster, actor: { ...key, ...location } }, null, 2)
 
 const asText = (cluster: ClusterStatus, key?: ActorKey, location?: ActorLocation): string =>
-  [headline(cluster), '', hostTable(cluster.hosts), ...(key === undefined || location === undefined ? [] : ['', placeOf(key, location)])].join('\n')
+  [headline(cluster), ...cluster.hosts.flatMap(storeTroubles), '', hostTable(cluster.hosts), ...(key === undefined || location === undefined ? [] : ['', placeOf(key, location)])].join('\n')
 
 const headline = (cluster: ClusterStatus): string =>
   [`table version ${cluster.tableVersion}`, `placement ${cluster.placement}${cluster.leader === undefined ? '' : `, led by ${cluster.leader}`}`, `store ${cluster.store}`].join(', ')
@@ -60,6 +60,17 @@ function hostTable(hosts: readonly HostStatus[]): string {
     ])
   })
   return formatTable(['HOST', 'PHASE', 'LEASE', 'HTTP', 'PEER', 'TABLE', 'TYPE', 'SHARDS', 'ACTIVATIONS'], rows)
+}
+
+/** What a host says of its store, when it is not all well. */
+function storeTroubles({ id, storeHealth }: HostStatus): string[] {
+  if (storeHealth === undefined) return []
+  const { readsAwayMs, writesAwayMs, lostWrites, regresses, lastRegress } = storeHealth
+  const awayMs = Math.max(readsAwayMs, writesAwayMs)
+  return [
+    ...(awayMs > 0 ? [`${id}: its store has been away for ${(awayMs / 1000).toFixed(1)} s`] : []),
+    ...(regresses > 0 ? [`${id}: its store lost at least ${lostWrites} acknowledged writes: ${lastRegress ?? 'no more is known'}`] : []),
+  ]
 }
 
 /** How long the host may serve without another renewal. */

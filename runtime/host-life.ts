@@ -111,6 +111,8 @@ export class HostLife {
   /** Who leads placement, as the last renewal said. */
   #leader: string | undefined
   #abandoned = false
+  /** Ends the wait for news of a store that lost writes: the store outlasts this life. */
+  readonly #unlisten: () => void
   readonly report: StatusReport
 
   constructor(parts: LifeParts) {
@@ -159,7 +161,7 @@ export class HostLife {
       onServing: (type, shard, epoch, planned) => this.#delivery.serve(type, shard, epoch, planned), onLost: (type, shard) => this.#delivery.lose(type, shard),
     })
     this.router.attach(this.#shards)
-    stores.actors.onRegress?.(regress => { if (!this.#abandoned) this.#shards.regressed(regress.shards, regress.reason) })
+    this.#unlisten = stores.actors.onRegress?.(({ shards, reason }) => this.#shards.regressed(shards, reason)) ?? (() => undefined)
     this.#incoming = new Incoming({
       route: (call, version, untyped) => this.router.routeIncoming(call, version, untyped), status: () => encode(this.status(), 'status'), log, admission: parts.admission,
     })
@@ -170,7 +172,7 @@ export class HostLife {
     this.report = new StatusReport({
       self: () => ({ id: hostId, incarnation, addresses: parts.addresses, phase: parts.phase() }),
       types, weight: options.weight, shardBits, storeName: stores.actors.name, alone: !parts.member,
-      leaseLeftMs: () => this.#lease?.leftMs(), leader: () => this.#leader,
+      leaseLeftMs: () => this.#lease?.leftMs(), storeHealth: () => stores.actors.health, leader: () => this.#leader,
       membership: this.membership, catalog: this.#catalog, router: this.router, transport: this.#transport, outgoing: this.#outgoing, clock,
     })
     this.#lifecycle = new Lifecycle(this.#stages(), clock, log)
@@ -267,7 +269,7 @@ export class HostLife {
     const longestDrainMs = Math.max(options.drainTimeoutMs, ...[...types.values()].map(t => t.drainTimeoutMs ?? 0))
     return [
       // Its last commits need the lease.
-      { name: 'lease', stop: () => this.membership.close() },
+      { name: 'lease', stop: () => { this.#unlisten(); return this.membership.close() } },
       { name: 'clocks', stop: () => { this.#idle.close(); this.#timers.close(); this.#heldUp.close() } },
       {
         name: 'transport',
@@ -322,6 +324,7 @@ export class HostLife {
    */
   abandon(reason: TroupeError, next: HostLife | undefined): void {
     this.#abandoned = true
+    this.#unlisten()
     if (next !== undefined) this.router.succeededBy(next.router)
     this.#delivery.close()
     for (const activation of [...this.#catalog.all()]) activation.end(reason)

@@ -136,7 +136,7 @@ describe('files', () => {
   })
 
   it('take time and chance from the ports', () => {
-    const clocks = /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\bset(?:Timeout|Interval|Immediate)\(/
+    const clocks = /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bhrtime\b|\bMath\.random\b|\bset(?:Timeout|Interval|Immediate)\(/
     const wrong = sources.filter(file => !mayTouchTime.some(place => under(file, place)) && clocks.test(codeOf(file)))
     expect(wrong).toEqual([])
   })

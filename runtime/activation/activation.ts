@@ -272,8 +272,9 @@ export class Activation implements Committable, ContextSource, OutputGate {
     return takeNext(this.#mailbox, this.#turns)
   }
 
-  /** Its host may start turns again. */
-  resume(): void {
+  /** Its host may start turns again; or `tooLong` it may not: nobody waits on. */
+  resume(tooLong: boolean): void {
+    if (tooLong) for (const call of this.#mailbox?.takeAll() ?? []) call.fail(noLeaseError(call))
     this.#pump()
   }
 

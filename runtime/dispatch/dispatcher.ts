@@ -6,6 +6,7 @@ import type { ReminderInfo } from '../../actors/actor-reminders.ts'
 import type { Caller } from '../../actors/authorize.ts'
 import type { ManagementOperation, SendInfo } from '../../actors/management.ts'
 import type { TroupeError } from '../../core/errors.ts'
+import type { StoreHealth } from '../../stores/actor-store.ts'
 import type { Member } from '../../placement/membership.ts'
 
 export interface CallRequest {
@@ -85,6 +86,8 @@ export interface HostStatus {
   readonly placement?: ClusterStatus['placement']
   /** Until its lease runs out; less than 0: it may not serve now. Absent when it has none, being alone. */
   readonly leaseLeftMs?: number
+  /** Of its connection to the store; absent where the store is in its own process. */
+  readonly storeHealth?: StoreHealth
 }
 
 export interface ClusterStatus {

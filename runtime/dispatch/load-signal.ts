@@ -73,6 +73,11 @@ export class LoadSignal {
     return over
   }
 
+  /** Nothing is to be refused. */
+  get calm(): boolean {
+    return this.#pressure === 0
+  }
+
   /** Share of the calls from outside that are to be refused. */
   get outside(): number {
     return Math.min(MOST_OUTSIDE, this.#pressure)

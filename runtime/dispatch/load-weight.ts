@@ -7,7 +7,8 @@ const BYTES_A_PART = 8
 /** Bytes: never more than they take, never more than a glance. Numbers and the like count nothing: each call has its own, fixed price. */
 export function weightOf(args: readonly unknown[]): number {
   let bytes = 0
-  for (const arg of args) {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]
     if (typeof arg === 'string') bytes += arg.length
     else if (typeof arg === 'object' && arg !== null) bytes += glance(arg)
   }

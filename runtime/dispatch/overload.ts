@@ -32,6 +32,7 @@ const isOutside = (call: Invocation): boolean => call.parent === undefined && ca
 
 export class CallAdmission {
   readonly #limits: AdmissionLimits
+  readonly #outside: AdmissionLimits
   readonly #load: LoadSignal
   #calls = 0
   #bytes = 0
@@ -44,6 +45,7 @@ export class CallAdmission {
   constructor(load: LoadSignal, limits: AdmissionLimits) {
     this.#load = load
     this.#limits = limits
+    this.#outside = { maxCalls: Math.ceil(limits.maxCalls * OUTSIDE_SHARE), maxCallBytes: Math.ceil(limits.maxCallBytes * OUTSIDE_SHARE) }
   }
 
   get stats(): { readonly calls: number; readonly bytes: number; readonly refused: number } {
@@ -65,7 +67,7 @@ export class CallAdmission {
       this.#load.came(this.#uncounted)
       this.#uncounted = 0
     }
-    const refusal = (asked ? undefined : this.#shed(outside)) ?? this.#full(call.bytes, outside)
+    const refusal = (asked || this.#load.calm ? undefined : this.#shed(outside)) ?? this.#full(call.bytes, outside)
     if (refusal !== undefined) return refusal
     this.#calls++
     this.#bytes += call.bytes
@@ -91,12 +93,11 @@ export class CallAdmission {
   }
 
   #full(bytes: number, outside: boolean): TroupeError | undefined {
-    const { maxCalls, maxCallBytes } = this.#limits
-    const share = outside ? OUTSIDE_SHARE : 1
-    if (this.#calls >= maxCalls * share) return this.#refuse(`${this.#calls} calls are under way here, ${Math.floor(maxCalls * share)} may be`)
+    const { maxCalls, maxCallBytes } = outside ? this.#outside : this.#limits
+    if (this.#calls >= maxCalls) return this.#refuse(`${this.#calls} calls are under way here, ${maxCalls} may be`)
     // One that is larger than all the room would never find any.
-    if (this.#bytes + bytes > maxCallBytes * share && this.#calls > 0) {
-      return this.#refuse(`the arguments of calls that are under way here take ${this.#bytes} bytes, ${Math.floor(maxCallBytes * share)} may be taken`)
+    if (this.#bytes + bytes > maxCallBytes && this.#calls > 0) {
+      return this.#refuse(`the arguments of calls that are under way here take ${this.#bytes} bytes, ${maxCallBytes} may be taken`)
     }
     return undefined
   }

@@ -4,6 +4,7 @@ import { decode } from '../../core/codec.ts'
 import type { Clock } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
 import type { Member, Membership } from '../../placement/membership.ts'
+import type { StoreHealth } from '../../stores/actor-store.ts'
 import type { Catalog } from '../activation/catalog.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { ActorLocation, ClusterStatus, HostStatus } from './dispatcher.ts'
@@ -21,6 +22,7 @@ interface Sources {
   /** The cluster is this host. */
   readonly alone: boolean
   readonly leaseLeftMs: () => number | undefined
+  readonly storeHealth: () => StoreHealth | undefined
   /** Who leads placement. */
   readonly leader: () => string | undefined
   readonly membership: Membership
@@ -43,6 +45,7 @@ export class StatusReport {
     const { id, incarnation, addresses, phase } = this.#sources.self()
     const { table } = membership
     const leaseLeftMs = this.#sources.leaseLeftMs()
+    const storeHealth = this.#sources.storeHealth()
     const shards: Record<string, number> = {}
     for (const type of types.keys()) {
       shards[type] = 0
@@ -52,6 +55,7 @@ export class StatusReport {
       id, incarnation, address: addresses.peer ?? '', http: addresses.http ?? '', types: [...types.keys()], weight, phase,
       tableVersion: table.version, shards, activations: catalog.counts(), placement: this.#placement(),
       ...(leaseLeftMs === undefined ? {} : { leaseLeftMs: Math.round(leaseLeftMs) }),
+      ...(storeHealth === undefined ? {} : { storeHealth }),
     }
   }
 

@@ -90,6 +90,21 @@ describe('a host whose lease has run out', () => {
     expect(await host.actor(Keeper, 'one').add()).toBe(2)
   })
 
+  it('lets nobody wait for it for longer than 5 s', async () => {
+    const { host, store } = await started()
+    await host.actor(Keeper, 'one').add()
+    await runOut(host, store)
+    const sinceMs = performance.now()
+    expect(await host.actor(Keeper, 'one').add().catch((error: unknown) => error)).toMatchObject({ code: 'NO_LEASE', executed: 'no' })
+    expect(performance.now() - sinceMs).toBeLessThan(10_000)
+    const nextMs = performance.now()
+    expect(await host.actor(Keeper, 'one').add().catch((error: unknown) => error)).toMatchObject({ code: 'NO_LEASE', executed: 'no' })
+    expect(performance.now() - nextMs).toBeLessThan(1_000)
+    store.away = false
+    await until(() => host.hostStatus().leaseLeftMs! > 0, 'it has its lease again')
+    expect(await host.actor(Keeper, 'one').add()).toBe(2)
+  }, 20_000)
+
   it('keeps what a running turn has left until it may store it', async () => {
     const { host, store } = await started()
     const turn = begun()
