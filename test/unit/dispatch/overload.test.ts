@@ -15,7 +15,7 @@ const admissionOf = (maxCalls: number, maxCallBytes = 1_000_000): CallAdmission 
 
 /** The share of what comes from outside and of what turns call, as it is told. */
 const under = (outside: number, within: number): CallAdmission => {
-  const load = { came: () => undefined, isOver: () => false, outside, inside: within } as unknown as LoadSignal
+  const load = { came: () => undefined, isOver: () => false, calm: false, outside, inside: within } as unknown as LoadSignal
   return new CallAdmission(load, { maxCalls: 1e6, maxCallBytes: 1e6 })
 }
 
