@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { Actor, createHost, type Host } from '../../index.ts'
 import { lmdbFolder } from '../unit/activation/running-host.ts'
 import { heapInUse } from './fuzz-mutations.ts'
-import { fuzzPeer } from './fuzz-peer.ts'
+import { fuzzPeer, livesAfter } from './fuzz-peer.ts'
 
 setFlagsFromString('--expose_gc')
 globalThis.gc = runInNewContext('gc') as NodeJS.GCFunction
@@ -24,6 +24,16 @@ async function member(): Promise<Host> {
   onTestFinished(() => host.stop())
   return host
 }
+
+it('a call that no sound host makes ends the link; a sound one does not', async () => {
+  const host = await member()
+  const target = { hostId: 'victim', address: host.addresses.peer!, type: 'Echo' }
+  const call = [1, 1, 'Echo', 'a', 'get', [1], 5000, null, 0]
+  expect(await livesAfter(target, call)).toBe(true)
+  for (const [at, value] of [[6, NaN], [6, 2 ** 60], [3, 'a/b'], [3, { length: 2 ** 40 }], [7, ['A']], [9, ['Echo/x', NaN, null]], [1, 'one']] as const) {
+    expect(await livesAfter(target, Object.assign([...call, ...(at === 9 ? [null] : [])], { [at]: value })), `${at}: ${String(value)}`).toBe(false)
+  }
+})
 
 it(`${FRAMES} mutated frames and hellos leave a host up and its memory flat (seed ${SEED})`, async () => {
   const host = await member()

@@ -122,6 +122,16 @@ class Attacker {
   }
 }
 
+/** Whether the link lives on after a sound hello and one frame of these messages. */
+export async function livesAfter(target: FuzzTarget, ...messages: unknown[][]): Promise<boolean> {
+  const attacker = new Attacker(target, 'one-frame')
+  try {
+    return await attacker.frame(Buffer.from(encode([1, messages], 'frame')), PROBE)
+  } finally {
+    attacker.close()
+  }
+}
+
 const PROBE = Buffer.from(encode([1, [[kind.ask, 1_000_000]]], 'frame'))
 
 /** `frames` mutated frames, `hellos` mutated hellos. Rejects when one of them is answered by silence. */
