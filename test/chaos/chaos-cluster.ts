@@ -1,6 +1,6 @@
 /**
  * A cluster of real hosts on a real store, in a network with faults: `troupe host` processes from the built command line, and
- * what can be done to them. Whatever happens, `close` (or the end of this process) leaves no process, folder or network behind.
+ * what can be done to them. `close`, and Ctrl-C, leave no process, folder or network behind.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,7 @@ import type { Mechanism } from '../../core/mechanisms.ts'
 import { TroupeProcess } from '../../examples/demo/troupe-process.ts'
 import { Caller } from './caller.ts'
 import { startStore, type ChaosStore, type StoreKind } from './chaos-store.ts'
+import { CleanUp } from './clean-up.ts'
 import { CLIENTS, STORE, type FaultNetwork, type HostPlace } from './fault-network.ts'
 import { openNetwork } from './open-network.ts'
 
@@ -46,6 +47,7 @@ export class ChaosCluster {
   readonly store: ChaosStore
   /** What processes said that must not be: crashes without being asked for. */
   readonly surprises: string[] = []
+  readonly #ends: CleanUp
   readonly #lives: TroupeProcess[] = []
   readonly #places = new Map<string, HostPlace>()
   readonly #folder = mkdtempSync(join(tmpdir(), 'troupe-chaos-'))
@@ -53,44 +55,35 @@ export class ChaosCluster {
   readonly #flags: readonly string[]
   readonly #env: Readonly<Record<string, string>>
   #placementAddresses: readonly string[] = []
-  readonly #onExit = (): void => this.#removeFolder()
 
   static async start(options: ClusterOptions): Promise<ChaosCluster> {
-    const store = await startStore(options.store)
-    let network: FaultNetwork | undefined
-    let cluster: ChaosCluster | undefined
+    const ends = new CleanUp()
     try {
-      network = await openNetwork(options.network)
+      const store = await startStore(options.store)
+      ends.add(() => store.stop())
+      const network = await openNetwork(options.network)
+      ends.add(() => network.close())
       const at = store.server === undefined ? '' : await network.storeAt(store.server.port)
-      cluster = new ChaosCluster(store, network, at, await insecureFlags(network), options.without ?? [])
+      const cluster = new ChaosCluster(ends, store, network, at, await insecureFlags(network), options.without ?? [])
+      ends.add(() => cluster.#endProcesses())
       for (let i = 0; i < options.placements; i++) await cluster.startPlacement()
       for (let i = 0; i < options.hosts; i++) await cluster.addHost()
-      await Promise.all(cluster.hosts.map(host => cluster!.startHost(host)))
+      await Promise.all(cluster.hosts.map(host => cluster.startHost(host)))
       await cluster.settled()
       return cluster
     } catch (error) {
-      if (cluster !== undefined) await cluster.close()
-      else {
-        await network?.close()
-        await store.stop()
-      }
+      await ends.close()
       throw error
     }
   }
 
-  private constructor(store: ChaosStore, network: FaultNetwork, storeAt: string, flags: readonly string[], without: readonly Mechanism[]) {
+  private constructor(ends: CleanUp, store: ChaosStore, network: FaultNetwork, storeAt: string, flags: readonly string[], without: readonly Mechanism[]) {
+    this.#ends = ends
     this.store = store
     this.network = network
     this.#storeUrl = store.urlAt(storeAt)
     this.#flags = flags
     this.#env = without.length === 0 ? {} : { NODE_OPTIONS: switchingOff(without) }
-    process.once('exit', this.#onExit)
-  }
-
-  host(name: string): ChaosHost {
-    const found = this.hosts.find(each => each.name === name)
-    if (found === undefined) throw new Error(`no host is called ${name}`)
-    return found
   }
 
   /** Doors of hosts that can answer. */
@@ -223,18 +216,15 @@ export class ChaosCluster {
     return this.#lives.map(({ name, child, stdout, stderr }) => `==== ${name}, process ${child.pid}\n${stdout}${stderr}`).join('\n')
   }
 
-  async close(): Promise<void> {
-    for (const { process } of this.hosts) if (process?.running === true) process.signal('SIGKILL')
-    for (const process of this.placements) if (process.running) process.signal('SIGKILL')
-    await Promise.all([...this.hosts.flatMap(({ process }) => process ?? []), ...this.placements].map(process => process.exited))
-    this.caller.close()
-    await this.network.close()
-    await this.store.stop()
-    process.off('exit', this.#onExit)
-    this.#removeFolder()
+  close(): Promise<void> {
+    return this.#ends.close()
   }
 
-  #removeFolder(): void {
+  async #endProcesses(): Promise<void> {
+    // Not told to by their parent's end: a frozen one would not hear of it.
+    for (const process of this.#lives) if (process.running) process.signal('SIGKILL')
+    await Promise.all(this.#lives.map(process => process.exited))
+    this.caller.close()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }

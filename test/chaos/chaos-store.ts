@@ -29,14 +29,9 @@ export interface ChaosStore {
 export async function startStore(kind: StoreKind): Promise<ChaosStore> {
   if (kind === 'lmdb') {
     const folder = mkdtempSync(join(tmpdir(), 'troupe-chaos-'))
-    const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-    process.once('exit', remove)
     return {
       kind, urlAt: () => `lmdb:${join(folder, 'store')}`, server: undefined,
-      async stop() {
-        process.off('exit', remove)
-        remove()
-      },
+      stop: async () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }),
     }
   }
   const server = await (kind === 'redis' ? startRedis() : startPostgres('max_connections=200'))

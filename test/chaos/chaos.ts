@@ -32,9 +32,6 @@ npm run chaos -- --figures [--trials 20] [--only ${figureNames.join(',')}] [--st
   process.exit(0)
 }
 
-// 'exit' is where processes, networks and folders are cleaned up; a signal alone does not lead there.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
-
 function refuse(problem: string): never {
   console.error(`chaos: ${problem}`)
   process.exit(2)

@@ -17,9 +17,14 @@ export async function figureOutages(kind: keyof typeof targets, options: FigureO
     let trials = 0
     const verdict = await measuring(options, store, async ground => {
       while (trials < options.trials) {
-        const { unavailableMs } = await strike(ground, kind)
+        const leader = ground.cluster.leader()?.name
+        const at = new Date().toISOString()
+        const { unavailableMs, target } = await strike(ground, kind)
         trials++
         if (unavailableMs !== undefined) times.push(unavailableMs)
+        if (unavailableMs === undefined || unavailableMs > targets[kind].worstMs) {
+          ground.remark(`trial ${trials} at ${at}, ${kind} of ${target}${target === leader ? ', which led placement' : ''}: ${unavailableMs === undefined ? 'no success' : `${Math.round(unavailableMs)} ms`}`)
+        }
       }
     })
     const { median, worst } = medianAndWorst(times)

@@ -13,22 +13,29 @@ import { judge, type Verdict } from './verdict.ts'
 
 export interface Measuring extends Ground {
   readonly store: StoreKind
+  /** Something to look into: it is said, and the history stays with what the processes said. */
+  remark(what: string): void
 }
 
 /** Light enough to leave the machine to what is measured. */
 const background = { ledgers: 60, lanes: 3, thinkMs: 100, openPerSecond: 15 }
 
-/** Runs `work` on a fresh cluster; the verdict on all calls made meanwhile. A file of what was wrong is kept, of what was not is removed. */
+/** Runs `work` on a fresh cluster; the verdict on all calls made meanwhile. The history is removed when there is nothing to look into. */
 export async function measuring(options: FigureOptions, store: StoreKind, work: (ground: Measuring) => Promise<void>): Promise<Verdict> {
   const { hosts, placements, network, without, say } = options
   const seed = Math.floor(Math.random() * 1_000_000)
   const path = join(tmpdir(), `troupe-chaos-figure-${process.pid}-${seed}.jsonl`)
   const cluster = await ChaosCluster.start({ store, hosts, placements, network, without })
   const recording = new Recording(path, { store, hosts, network: cluster.network.kind, seed })
+  let remarks = 0
+  const remark = (what: string): void => {
+    remarks++
+    say(`    ${what}: see ${path}.log`)
+  }
   try {
     const load = new LedgerLoad(cluster, recording, { random: new SeededRandom(seed), ...background })
     load.start()
-    await work({ cluster, load, random: new SeededRandom(seed + 1), store })
+    await work({ cluster, load, random: new SeededRandom(seed + 1), store, remark })
     await load.end(30_000)
     await load.audit()
     for (const what of cluster.surprises) recording.write({ entry: 'breakdown', what })
@@ -38,8 +45,8 @@ export async function measuring(options: FigureOptions, store: StoreKind, work: 
     await recording.close()
   }
   const verdict = judge(readRecording(path))
-  if (verdict.problems.length === 0) for (const file of [path, `${path}.log`]) rmSync(file, { force: true })
-  else {
+  if (verdict.problems.length === 0 && remarks === 0) for (const file of [path, `${path}.log`]) rmSync(file, { force: true })
+  else if (verdict.problems.length > 0) {
     say(`  the history shows ${verdict.problems.length} problems: npm run chaos -- --check ${path}`)
     for (const { checker, problem } of verdict.problems.slice(0, 5)) say(`    ${checker}: ${problem}`)
   }
