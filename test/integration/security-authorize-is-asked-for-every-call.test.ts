@@ -194,6 +194,7 @@ describe('a refusal', () => {
     expect([reply.status, await reply.json()]).toEqual([403, expect.objectContaining({
       code: 'FORBIDDEN', errorCode: 'ERR_PERMISSION_DENIED', executed: 'no', message: expect.stringContaining('Vault/x.look'),
     })])
+    expect(Object.values(watched.host.hostStatus().activations).reduce((sum, n) => sum + n, 0)).toBe(0)
     expect(activated).toEqual([])
   })
 
