@@ -9,18 +9,18 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { SystemClock } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
 import { SystemRandom } from '../core/random.ts'
-import { openClusterStore } from '../stores/open-store.ts'
+import { loadClusterStore } from '../stores/load-cluster-store.ts'
 import { LeaseBoardWriter } from './lease-board.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { failureOf, portLogger, type LeaseOrder, type LeaseReport, type LeaseTask } from './lease-messages.ts'
 
-function serve(port: MessagePort, task: LeaseTask): void {
+async function serve(port: MessagePort, task: LeaseTask): Promise<void> {
   const { id, times } = task
   const clock = new SystemClock()
   const report = (said: LeaseReport): void => port.postMessage(said)
   const log = portLogger(report)
   const board = new LeaseBoardWriter(task.memory, clock)
-  const store = openClusterStore(task.clusterStore, { clock, log, namespace: task.namespace })
+  const store = await loadClusterStore(task.clusterStore, { clock, log, namespace: task.namespace })
   let beats = board.beats()
   let beatMs = clock.monotonicMs()
   const mainRuns = (): boolean => {
@@ -59,12 +59,10 @@ function serve(port: MessagePort, task: LeaseTask): void {
 
 function start(port: MessagePort | null): void {
   if (port === null) throw new TroupeError('INTERNAL', 'placement/lease-worker: this file runs on a thread of its own')
-  try {
-    serve(port, workerData as LeaseTask)
-  } catch (error) {
+  serve(port, workerData as LeaseTask).catch((error: unknown) => {
     // Nobody listens: this thread ends.
     port.postMessage({ kind: 'failed', failure: failureOf(error) } satisfies LeaseReport)
-  }
+  })
 }
 
 start(parentPort)

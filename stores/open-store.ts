@@ -10,43 +10,19 @@
  *
  * For the cluster's rows alone: etcd://[user:password@]HOST[:PORT][,HOST[:PORT]…]   also etcds:// (TLS)
  */
-import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
-import type { Logger } from '../core/logger.ts'
-import type { ActorStore } from './actor-store.ts'
 import type { ClusterStore } from './cluster-store.ts'
-import { parseEtcdUrl } from './etcd/address.ts'
-import { EtcdClusterStore } from './etcd/cluster-store.ts'
-import { EtcdConnection } from './etcd/connection.ts'
+import { open as openEtcd } from './etcd/open.ts'
 import { GuardedStore } from './guarded-store.ts'
-import { LmdbActorStore } from './lmdb/actor-store.ts'
-import { LmdbClusterStore } from './lmdb/cluster-store.ts'
-import { LmdbEnvironment } from './lmdb/environment.ts'
+import { open as openLmdb } from './lmdb/open.ts'
 import { MemoryActorStore } from './memory/actor-store.ts'
 import { MemoryClusterStore } from './memory/cluster-store.ts'
-import { PostgresActorStore } from './postgres/actor-store.ts'
-import { parsePostgresUrl } from './postgres/address.ts'
-import { PostgresClusterStore } from './postgres/cluster-store.ts'
-import { PostgresConnection } from './postgres/connection.ts'
-import { RedisActorStore } from './redis/actor-store.ts'
-import { parseRedisUrl, withoutSecrets } from './redis/address.ts'
-import { RedisClusterStore } from './redis/cluster-store.ts'
-import { RedisConnection } from './redis/connection.ts'
-import { RedisKeys } from './redis/keys.ts'
+import { open as openPostgres } from './postgres/open.ts'
+import { withoutSecrets } from './redis/address.ts'
+import { open as openRedis } from './redis/open.ts'
+import { schemeOf, type OpenStoreOptions, type Stores } from './stores.ts'
 
-export interface Stores {
-  readonly actors: ActorStore
-  readonly cluster: ClusterStore
-}
-
-export interface OpenStoreOptions {
-  readonly clock: Clock
-  readonly log?: Logger
-  /** Keeps clusters that share one store apart; part of every key. '' by default. */
-  readonly namespace?: string
-  /** Where the cluster's own rows lie when it is not the store of the actors: a URL of any of the forms but memory:, or an adapter. */
-  readonly clusterStore?: string | ClusterStore | undefined
-}
+export type { OpenStoreOptions, Stores }
 
 const forms = 'use memory:, lmdb:DIR, redis://HOST:PORT, rediss://HOST:PORT, redis+cluster://HOST:PORT,HOST:PORT or postgres://USER:PASSWORD@HOST:PORT/DATABASE'
 
@@ -67,7 +43,7 @@ export function openStores(store: string | Stores, options: OpenStoreOptions): S
  * @throws BAD_OPTION when `url` is none of the supported forms, or memory:
  */
 export function openClusterStore(url: string, options: OpenStoreOptions): ClusterStore {
-  if (/^etcds?:/.test(url)) return new EtcdClusterStore(new EtcdConnection(parseEtcdUrl(url), options.clock), options.namespace ?? '')
+  if (/^etcds?:/.test(url)) return openEtcd(url, options).cluster
   if (url === 'memory:') {
     throw new TroupeError('BAD_OPTION', 'cluster store memory: is gone with this process, and with it the versions that claims in the store of the actors rest on; use etcd://HOST:PORT, or leave it out')
   }
@@ -83,38 +59,17 @@ export const storeNames = ({ actors, cluster }: Stores): Record<string, string> 
   ({ store: actors.name, ...(cluster.name === actors.name ? {} : { clusterStore: cluster.name }) })
 
 function storesOf(url: string, options: OpenStoreOptions, expected: string = forms): Stores {
-  const { clock } = options
-  const namespace = options.namespace ?? ''
-  const scheme = /^([a-z][a-z0-9+]*):/.exec(url)?.[1]
-  switch (scheme) {
+  switch (schemeOf(url)) {
     case 'memory': {
       if (url !== 'memory:') throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(url)}: nothing may follow memory:; ${forms}`)
-      return { actors: new MemoryActorStore(), cluster: new MemoryClusterStore(clock) }
+      return { actors: new MemoryActorStore(), cluster: new MemoryClusterStore(options.clock) }
     }
-    case 'lmdb': {
-      const env = new LmdbEnvironment(directoryOf(url), clock, { namespace })
-      return { actors: new LmdbActorStore(env, clock), cluster: new LmdbClusterStore(env) }
-    }
-    case 'redis': case 'rediss': case 'redis+cluster': {
-      const redis = new RedisConnection(parseRedisUrl(url), clock, options.log === undefined ? {} : { log: options.log })
-      const keys = new RedisKeys(namespace)
-      return { actors: new RedisActorStore(redis, keys, clock), cluster: new RedisClusterStore(redis, keys) }
-    }
-    case 'postgres': case 'postgresql': {
-      const postgres = new PostgresConnection(parsePostgresUrl(url), namespace, clock, options.log === undefined ? {} : { log: options.log })
-      return { actors: new PostgresActorStore(postgres, clock), cluster: new PostgresClusterStore(postgres) }
-    }
+    case 'lmdb': return openLmdb(url, options)
+    case 'redis': case 'rediss': case 'redis+cluster': return openRedis(url, options)
+    case 'postgres': case 'postgresql': return openPostgres(url, options)
     case 'etcd': case 'etcds':
       throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))}: etcd keeps the cluster's rows alone; give it as clusterStore (--cluster-store), and the actors a store of their own: ${forms}`)
     default:
       throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url).replace(/\?.*/s, '?…'))} has no known scheme; ${expected}`)
   }
-}
-
-function directoryOf(url: string): string {
-  const directory = url.slice('lmdb:'.length).replace(/^\/\/(?=[./])/, '')
-  if (directory === '' || directory.startsWith('//')) {
-    throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(url)} names no directory; write lmdb:./data or lmdb:/var/lib/troupe`)
-  }
-  return directory
 }
