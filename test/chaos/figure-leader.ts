@@ -7,6 +7,8 @@ import { measuring, type Measuring } from './measuring-cluster.ts'
 import { medianAndWorst } from './text-table.ts'
 
 const NEW_PLACES_MS = 5_000
+/** Slower is worth a look. */
+const USUAL_MS = 3_000
 const HOLD_MS = 4_000
 const COUNTERS = 64
 
@@ -19,6 +21,9 @@ export async function figureLeader(kind: 'kill' | 'freeze', options: FigureOptio
     const verdict = await measuring(options, store, async ground => {
       for (let trial = 0; trial < options.trials; trial++) {
         const outcome = await strikeLeader(ground, kind, trial)
+        if (outcome.failures.length > 0 || outcome.ms === undefined || outcome.ms > USUAL_MS) {
+          ground.remark(`trial ${trial + 1} of leader ${kind}, which ended at ${new Date().toISOString()}: ${outcome.ms === undefined ? 'no success' : `${Math.round(outcome.ms)} ms`}, ${outcome.failures.length} failed`)
+        }
         calls += outcome.calls
         failures.push(...outcome.failures)
         if (outcome.ms !== undefined) times.push(outcome.ms)
