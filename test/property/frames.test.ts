@@ -13,6 +13,8 @@ import { decodeAnswer, decodeDialHello, encodeDialHello, encodeHello, encodeRefu
 import { Mutations } from '../integration/fuzz-mutations.ts'
 
 const RUNS = Number(process.env.TROUPE_FUZZ_FRAMES ?? 60_000)
+/** A million takes minutes. */
+const LIMIT_MS = 30_000 + RUNS / 2
 const SEED = Number(process.env.TROUPE_FUZZ_SEED ?? Date.now() % 1_000_000)
 
 /** `read` of mutated `seeds`: each ends in a value or in PROTOCOL, and soon. */
@@ -44,7 +46,7 @@ describe(`mutated bytes (seed ${SEED})`, () => {
     const { read, refused } = fuzz(frames, RUNS, bytes => decodeFrame(bytes, 'a frame', reader))
     expect(read).toBeGreaterThan(RUNS / 100)
     expect(refused).toBeGreaterThan(RUNS / 10)
-  })
+  }, LIMIT_MS)
 
   test('the quick reader says what the codec says, or leaves it to the codec', () => {
     const reader = new FrameReader()
@@ -56,7 +58,7 @@ describe(`mutated bytes (seed ${SEED})`, () => {
       expect(value).toEqual(decodeWire(bytes, 'a frame', 2))
     })
     expect(quick).toBeGreaterThan(RUNS / 100)
-  })
+  }, LIMIT_MS)
 
   test('hellos, answers and refusals', () => {
     const hellos = [
@@ -65,7 +67,7 @@ describe(`mutated bytes (seed ${SEED})`, () => {
     ]
     fuzz(hellos, RUNS / 2, bytes => decodeDialHello(bytes, 'x'))
     fuzz(hellos, RUNS / 2, bytes => decodeAnswer(bytes, 'x'))
-  })
+  }, LIMIT_MS)
 
   test('placement tables: refused, or tables that are whole', () => {
     const tables = [tableOf(1), tableOf(3), tableOf(5)]
@@ -73,7 +75,7 @@ describe(`mutated bytes (seed ${SEED})`, () => {
     const { read, refused } = fuzz(seeds, Math.min(RUNS / 3, 100_000), bytes => checkWhole(decodeTable(bytes, 64)))
     expect(refused).toBeGreaterThan(0)
     expect(read).toBeGreaterThan(0)
-  })
+  }, LIMIT_MS)
 })
 
 function tableOf(hosts: number): Table {
