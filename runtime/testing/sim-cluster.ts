@@ -13,7 +13,7 @@ import { SeededRandom } from '../../core/random.ts'
 import { startPlacement, type PlacementService } from '../../placement/placement-server.ts'
 import { Host } from '../host.ts'
 import type { HostOptions } from '../host-options.ts'
-import type { CallRequest } from '../dispatch/dispatcher.ts'
+import type { CallReply, CallRequest, ManageRequest } from '../dispatch/dispatcher.ts'
 import { MemoryTransport } from '../transport/memory-transport.ts'
 import { SimGateway } from './sim-gateway.ts'
 import { SimKernel } from './sim-kernel.ts'
@@ -141,6 +141,15 @@ export class SimCluster {
 
   /** A call from outside through the host at `index`; `answerMs`: how long its caller waits from its arrival on, by the clock of that host, which may be frozen meanwhile. */
   call(index: number, request: CallRequest, answerMs: number): Promise<SimOutcome> {
+    return this.#ask(index, door => door.call(request), answerMs)
+  }
+
+  /** As `call`, for what is done to actors besides calling them. */
+  manage(index: number, request: ManageRequest, answerMs: number): Promise<SimOutcome> {
+    return this.#ask(index, door => door.manage(request), answerMs)
+  }
+
+  #ask(index: number, ask: (door: SimGateway) => Promise<CallReply>, answerMs: number): Promise<SimOutcome> {
     const service = this.hosts[index]!
     const { process, running } = service
     if (process === undefined || running === undefined) {
@@ -165,7 +174,7 @@ export class SimCluster {
         this.kernel.act(process, () => {
           // One that was frozen when its time was over answers before anything else, if it does.
           timer = process.after(answerMs, () => void this.kernel.after(SETTLED_MS, () => settle({ kind: 'silent' }), process))
-          running.door.call(request).then(reply => answer({ kind: 'ok', value: reply.value, host: reply.host, epoch: reply.epoch }), (error: unknown) => answer(asOutcome(error)))
+          ask(running.door).then(reply => answer({ kind: 'ok', value: reply.value, host: reply.host, epoch: reply.epoch }), (error: unknown) => answer(asOutcome(error)))
         })
       })
     })

@@ -51,6 +51,8 @@ export interface History {
   readonly calm: boolean
   /** Clocks stood or went faster than leases allow for: reads may be stale. */
   readonly bentClocks?: boolean
+  /** Pairs `from→to` of which a send was set aside and tried again later: they have no order. */
+  readonly revived?: ReadonlySet<string>
   /** Tables that were saved, in order. */
   readonly tables: readonly { readonly term: number; readonly version: number; readonly table: Table }[]
   /** Queues that were longer than they may be. */

@@ -31,6 +31,9 @@ export interface Receipt {
   readonly last: string
 }
 
+/** What the `number`th send of `from` leaves in a log. */
+export const creditEntry = (from: string, number: number): string => `credit ${from} ${number}`
+
 /** A class of its own for each run: runs share nothing. */
 export function ledgerClass(world: LedgerWorld, { mailbox = 1_000, turnTimeout = 2_000 }: { mailbox?: number; turnTimeout?: number } = {}) {
   return class Ledger extends Actor {
@@ -89,7 +92,7 @@ export function ledgerClass(world: LedgerWorld, { mailbox = 1_000, turnTimeout =
       this.ctx.send('Ledger', to).credit!(this.ctx.id, number, cents)
     }
     credit(from: string, number: number, cents: number): void {
-      this.log.push(`credit ${from} ${number}`)
+      this.log.push(creditEntry(from, number))
       this.balance += cents
     }
 

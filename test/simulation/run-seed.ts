@@ -8,6 +8,7 @@ import { SimCluster } from '../../runtime/testing/sim-cluster.ts'
 import { checkers, type CheckerName } from './checkers/checkers.ts'
 import type { Committed, History, Sample, Violation } from './history.ts'
 import { ledgerClass, type LedgerAudit } from './ledger.ts'
+import { Operator } from './operator.ts'
 import { registerClass } from './register.ts'
 import { RegisterClients } from './register-clients.ts'
 import { Workload } from './workload.ts'
@@ -50,6 +51,8 @@ export interface RunResult {
 
 const CLIENTS = 5
 const REGISTER_CLIENTS = 3
+/** When somebody looks after what was set aside, after the last fault. */
+const LOOKS_MS = [3_000, 10_000, 18_000]
 /** Between two looks at all queues. */
 const SAMPLE_MS = 80
 /** What an answer may come later than the call's own time says: it travels, and what is frozen is slow. */
@@ -81,6 +84,7 @@ class SeedRun {
   readonly #cluster: SimCluster
   readonly #workload: Workload
   readonly #registers: RegisterClients
+  readonly #operator: Operator
   readonly #calm: boolean
   readonly #bentClocks: boolean
   readonly #plan: readonly PlannedFault[]
@@ -125,6 +129,7 @@ class SeedRun {
     this.#nemesis = new Nemesis(this.#cluster, this.#plan)
     const load = { random, untilMs: faultMs + 4_000, answerMs: callTimeout + LATE_MS, without: this.#calm ? ['hang' as const] : [] }
     this.#workload = new Workload(this.#cluster, { ...load, clients: CLIENTS, ledgers: this.#ledgers, slowestMs: Math.min(1_500, turnTimeout * 0.6), thinkMs: between(30, 600), giveUpMs: 2 * faultMs - 8_000 })
+    this.#operator = new Operator(this.#cluster, this.#ledgers)
     this.#registers = new RegisterClients(this.#cluster, { ...load, random: new SeededRandom(seed ^ 0x4e6), clients: REGISTER_CLIENTS, thinkMs: between(100, 900) })
   }
 
@@ -172,7 +177,11 @@ class SeedRun {
     } finally {
       this.#nemesis.heal()
     }
-    await kernel.run(2 * this.#faultMs - kernel.nowMs)
+    for (const atMs of LOOKS_MS) {
+      await kernel.run(this.#faultMs + atMs - kernel.nowMs)
+      await kernel.settled(this.#operator.look(), 60_000)
+    }
+    await kernel.run(Math.max(0, 2 * this.#faultMs - kernel.nowMs))
     for (let i = 0; i < this.#ledgers + BEYOND; i++) await this.#audit(i)
     // Nobody asks for anything any more, so nothing may wait.
     this.#overfull.push(...this.#queues().filter(({ size }) => size > 0).map(sample => ({ ...sample, bound: 0 })))
@@ -195,7 +204,7 @@ class SeedRun {
     const { kernel } = this.#cluster
     const { operations } = this.#workload
     const history: History = {
-      operations, registers: this.#registers.calls, calm: this.#calm, bentClocks: this.#bentClocks, tables: this.#tables, overfull: this.#overfull,
+      operations, registers: this.#registers.calls, calm: this.#calm, bentClocks: this.#bentClocks, revived: this.#operator.revived, tables: this.#tables, overfull: this.#overfull,
       audits: this.#audits, commits: this.#commits, violations: this.#violations, breakdowns: this.#breakdowns,
     }
     const problems = (Object.keys(checkers) as CheckerName[]).flatMap(checker => checkers[checker](history).map(problem => ({ checker, problem })))

