@@ -16,9 +16,9 @@ const adapters: Readonly<Record<string, () => Promise<Adapter>>> = {
   lmdb: () => import('./lmdb/open.ts'), redis, rediss: redis, 'redis+cluster': redis, postgres, postgresql: postgres, etcd, etcds: etcd,
 }
 
-/** Rejects with INTERNAL for a URL that `openClusterStore` would refuse. */
+/** Rejects with BAD_OPTION for a URL that `openClusterStore` would refuse. */
 export async function loadClusterStore(url: string, options: OpenStoreOptions): Promise<ClusterStore> {
   const adapter = adapters[schemeOf(url)]
-  if (adapter === undefined) throw new TroupeError('INTERNAL', 'stores: no adapter keeps the rows of a cluster under this URL')
+  if (adapter === undefined) throw new TroupeError('BAD_OPTION', `cluster store URL ${JSON.stringify(`${schemeOf(url)}:…`)} has no known scheme`)
   return (await adapter()).open(url, options).cluster
 }
