@@ -52,6 +52,7 @@ export class Delivery {
   readonly #scheduler: DueScheduler
   readonly #outbox: Outbox
   readonly #owned: OwnedShards
+  readonly #suspects: Suspects
 
   constructor({ types, store, commits, claims, clock, random, log, route, lives, activation, refusal }: DeliveryOptions) {
     const claim = (shard: ShardKey): ReturnType<ShardClaims['of']> => claims.of(shard)
@@ -59,6 +60,7 @@ export class Delivery {
       commits, claim, wallMs: () => clock.wallMs(),
       isStored: async (actor, name) => (await store.loadEntries([{ actor, names: [name], dated: true }])[0]!)[0] !== undefined,
     })
+    this.#suspects = suspects
     const sends = new GuardedSends(suspects, lives, (sender, send, previous) => deliverSend(route, DELIVERY_TIMEOUT_MS, sender, send, previous))
     const changed = (...row: Parameters<DueScheduler['changed']>): void => this.#scheduler.changed(...row)
     const culprits = new Culprits({ commits, claim, suspects, isActive: (type, id) => activation(type, id) !== undefined, changed, clock, log })
@@ -116,6 +118,7 @@ export class Delivery {
   /** Nothing new begins; what is under way ends by itself. */
   close(): void {
     this.#owned.close()
+    this.#suspects.close()
     this.#scheduler.close()
     this.#outbox.close()
   }

@@ -81,6 +81,7 @@ export class Suspects {
   readonly #tenures = new Map<string, Map<number, Tenure>>()
   /** Those that have a mark already run one after the other. */
   #line: Promise<unknown> = Promise.resolve()
+  #phase: 'open' | 'closed' = 'open'
 
   constructor(ports: SuspectPorts) {
     this.#ports = ports
@@ -110,7 +111,10 @@ export class Suspects {
     const mark = readMark(row)
     const key = keyOf(row.id, row.name.slice(MARK_PREFIX.length))
     const tenure = this.#tenure(shard)
-    if (mark !== undefined && !tenure.running.has(key) && !tenure.clearing.has(key)) tenure.marks.set(key, mark)
+    if (mark === undefined || tenure.running.has(key) || tenure.clearing.has(key)) return
+    // Handed over by an owner who lives: the death that the mark was made for has not come.
+    const deaths = this.#unread.has(`${shard.type}/${shard.shard}`) ? mark.deaths : Math.max(0, mark.deaths - 1)
+    tenure.marks.set(key, { deaths, due: mark.due })
   }
 
   /** Removes a mark whose row is gone. Rejects when the store cannot say whether it is. */
@@ -160,6 +164,11 @@ export class Suspects {
     return turn
   }
 
+  /** Nothing more is marked: what a host does not run any more must not look as if it had died of it. */
+  close(): void {
+    this.#phase = 'closed'
+  }
+
   /** It was quarantined, and its mark is gone. */
   forget({ address, name }: Suspect): void {
     const tenure = this.#find(address)
@@ -172,6 +181,7 @@ export class Suspects {
     const tenure = this.#tenure(address)
     const key = keyOf(address.id, name)
     await tenure.clearing.get(key)
+    if (this.#phase === 'closed') throw new TroupeError('HOST_STOPPING', `${showKey(address)}: ${name} waits for another host; this one stops`)
     tenure.running.set(key, marked)
     let over = false
     try {

@@ -122,10 +122,25 @@ describe('a mark', () => {
   test('of another occurrence, and of a form that is not known, says nothing', async () => {
     const { takeOver, put } = await setUp()
     await put(['m:r:tick', encode([2, NOW - 500], 'mark'), 0], ['m:r:other', new Uint8Array([1]), 0])
-    const suspects = await takeOver(true)
-    expect(suspects.of(shard, 'a', ROW, NOW - 400)).toBeUndefined()
-    expect(suspects.of(shard, 'a', 'r:other', NOW - 400)).toBeUndefined()
+    const suspects = await takeOver()
+    expect(suspects.of(shard, 'a', ROW, NOW - 400)).toMatchObject({ marked: 0 })
+    expect(suspects.of(shard, 'a', 'r:other', NOW - 400)).toMatchObject({ marked: 0 })
     expect(suspects.of(shard, 'a', ROW, NOW - 500)).toMatchObject({ marked: 2 })
+  })
+
+  test('that comes with a planned hand-over was not followed by a death', async () => {
+    const { takeOver, put } = await setUp()
+    await put(['m:r:tick', encode([2, NOW], 'mark'), 0])
+    expect((await takeOver(true)).of(shard, 'a', ROW, NOW)).toMatchObject({ marked: 1 })
+    expect((await takeOver()).of(shard, 'a', ROW, NOW)).toMatchObject({ marked: 2 })
+  })
+
+  test('is not made by a host that stops', async () => {
+    const { takeOver, marks } = await setUp()
+    const suspects = await takeOver()
+    suspects.close()
+    await expect(suspects.run(suspects.of(shard, 'a', ROW, NOW)!, async () => 'done', isDone)).rejects.toMatchObject({ code: 'HOST_STOPPING', executed: 'no' })
+    expect(await marks()).toEqual([])
   })
 
   test('whose row is gone is swept, any other is not', async () => {
