@@ -6,7 +6,8 @@ import type { Outcome } from './caller.ts'
 import { firstSuccess } from './availability.ts'
 import { pause, type ChaosHost } from './chaos-cluster.ts'
 import type { Figure, FigureOptions } from './figures.ts'
-import { measuring, type Measuring } from './measuring-cluster.ts'
+import { measuring } from './measuring-cluster.ts'
+import type { Ground } from './nemesis.ts'
 
 /** So many frozen owners for each trial of the other figures. */
 const TIMES = 10
@@ -23,31 +24,40 @@ interface Frozen {
   readonly answers: { readonly id: string; readonly outcome: Promise<Outcome> }[]
 }
 
+export interface Awoken {
+  owners: number
+  /** Calls that were asked of them. */
+  asked: number
+  /** Answers from an epoch that was over. */
+  readonly stale: string[]
+}
+
 export async function figureZombies(options: FigureOptions): Promise<Figure[]> {
   const figures: Figure[] = []
   const wanted = options.trials * TIMES
   for (const store of options.stores ?? ['redis']) {
-    let trials = 0
-    let asked = 0
-    const stale: string[] = []
+    const all: Awoken = { owners: 0, asked: 0, stale: [] }
     const verdict = await measuring(options, store, async ground => {
-      while (trials < wanted) {
-        const round = await thawRound(ground, Math.min(wanted - trials, Math.floor((ground.cluster.hosts.length - 1) / 2)))
-        trials += round.owners
-        asked += round.asked
-        stale.push(...round.stale)
+      while (all.owners < wanted) {
+        const { owners, asked, stale } = await thawRound(ground, wanted - all.owners)
+        all.owners += owners
+        all.asked += asked
+        all.stale.push(...stale)
       }
     })
+    const { owners, asked, stale } = all
     figures.push({
       what: `a frozen owner wakes, ${store}`, target: 'no write acknowledged, no stale read',
-      reached: `${stale.length} answers from before in ${trials} trials (${asked} calls to it); lost ${verdict.lost}, stale ${verdict.stale}${stale.length === 0 ? '' : `: ${stale[0]}`}`,
-      ok: stale.length === 0 && verdict.problems.length === 0 && trials === wanted,
+      reached: `${stale.length} answers from before in ${owners} trials (${asked} calls to it); lost ${verdict.lost}, stale ${verdict.stale}${stale.length === 0 ? '' : `: ${stale[0]}`}`,
+      ok: stale.length === 0 && verdict.problems.length === 0 && owners === wanted,
     })
   }
   return figures
 }
 
-async function thawRound({ cluster, load, random }: Measuring, count: number): Promise<{ owners: number; asked: number; stale: string[] }> {
+/** Freezes `most` owners at once, but always less than half of the hosts, lets others take their actors over, and wakes them. */
+export async function thawRound({ cluster, load, random }: Ground, most: number): Promise<Awoken> {
+  const count = Math.min(most, Math.floor((cluster.hosts.length - 1) / 2))
   const hosts = cluster.hosts.map(host => ({ host, at: random.float() })).sort((a, b) => a.at - b.at).slice(0, count).map(({ host }) => host)
   const frozen: Frozen[] = []
   for (const host of hosts) {

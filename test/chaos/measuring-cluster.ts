@@ -17,14 +17,19 @@ export interface Measuring extends Ground {
   remark(what: string): void
 }
 
+export type MeasuringOptions = Pick<FigureOptions, 'hosts' | 'placements' | 'network' | 'without' | 'say'> & {
+  /** Of the history; the system's for temporary files by default. */
+  readonly folder?: string
+}
+
 /** Light enough to leave the machine to what is measured. */
 const background = { ledgers: 60, lanes: 3, thinkMs: 100, openPerSecond: 15 }
 
 /** Runs `work` on a fresh cluster; the verdict on all calls made meanwhile. The history is removed when there is nothing to look into. */
-export async function measuring(options: FigureOptions, store: StoreKind, work: (ground: Measuring) => Promise<void>): Promise<Verdict> {
-  const { hosts, placements, network, without, say } = options
+export async function measuring(options: MeasuringOptions, store: StoreKind, work: (ground: Measuring) => Promise<void>): Promise<Verdict> {
+  const { hosts, placements, network, without, say, folder = tmpdir() } = options
   const seed = Math.floor(Math.random() * 1_000_000)
-  const path = join(tmpdir(), `troupe-chaos-figure-${process.pid}-${seed}.jsonl`)
+  const path = join(folder, `troupe-chaos-figure-${process.pid}-${seed}.jsonl`)
   const cluster = await ChaosCluster.start({ store, hosts, placements, network, without })
   const recording = new Recording(path, { store, hosts, network: cluster.network.kind, seed })
   let remarks = 0
