@@ -82,6 +82,21 @@ export class CrashLedger {
     })
   }
 
+  /** All sends that are under way now have arrived. */
+  async delivered({ http }: RunningHost): Promise<void> {
+    const client = connect(http)
+    try {
+      const pending = async (): Promise<string[]> => (await client.sends('Ticker', { limit: 1_000 })).sends.map(send => `${send.from}/${send.number}`)
+      const now = await pending()
+      await repeat('what was sent has arrived', async () => {
+        const left = new Set(await pending())
+        return !now.some(send => left.has(send))
+      })
+    } finally {
+      await client.close()
+    }
+  }
+
   /** Ends the reminders, waits for the last line and compares everything. */
   async check({ http }: RunningHost): Promise<void> {
     await Promise.all(this.#ids.map(id => call(http, 'Ticker', id, 'stop')))
