@@ -14,7 +14,8 @@ export class CleanUp {
   #closed: Promise<void> | undefined
 
   constructor() {
-    for (const signal of signals) process.once(signal, this.#onSignal)
+    // Ctrl-C reaches a process twice when a package manager relays it: the second must not end it half done.
+    for (const signal of signals) process.on(signal, this.#onSignal)
   }
 
   /** From now on this is to be closed; at once when everything else is closed already. */
