@@ -35,9 +35,9 @@ export const mutants: readonly Mutant[] = [
   { off: ['commit-result'], says: 'a commit that was refused is one', by: 'one-order' },
   { off: ['new-epoch'], says: 'a host that comes back has new epochs', by: 'nothing-breaks-down', options: { kinds: ['kill'] } },
   { off: ['lease'], says: 'a host whose lease has run out starts no turns', by: 'linearizable', options: { kinds: ['freeze', 'cut-off'] } },
-  { off: ['revocation'], says: 'shards are given to others when the lease of their owner is revoked', by: 'linearizable', options: { kinds: ['freeze', 'cut', 'slow-link'], everyMs: 300 } },
+  { off: ['revocation'], says: 'shards are given to others when the lease of their owner is revoked', by: 'linearizable', options: { kinds: ['freeze', 'slow-store', 'stalled-store'] } },
   { off: ['table-term'], says: 'tables of leaders that were replaced are refused', by: 'tables-go-forward', options: { kinds: ['freeze', 'cut-off', 'cut', 'kill', 'slow-store'] } },
-  { off: ['table-order'], says: 'an older table does not replace a newer one', by: 'every-call-settles', options: { kinds: ['freeze', 'cut-off', 'cut', 'kill', 'slow-store'] } },
+  { off: ['table-order'], says: 'an older table does not replace a newer one', by: 'planned-changes-fail-nothing', options: { kinds: ['restart'] } },
   // P5 reminders
   { off: ['never-early'], says: 'a reminder waits for its time', by: 'reminders-are-never-early' },
   { off: ['reminder-advance'], says: 'the advance of a reminder is in the commit of its turn', by: 'nothing-twice', options: { kinds: ['kill-at', 'kill'] } },
@@ -47,7 +47,7 @@ export const mutants: readonly Mutant[] = [
   { off: ['resend-proof'], says: 'a call is sent again only with proof that it did not run', by: 'nothing-twice', options: { kinds: ['reset', 'kill', 'cut-off'] } },
   { off: ['stored-replies'], says: 'the repeat of a call with a key gets the stored reply', by: 'nothing-twice' },
   { off: ['send-once'], says: 'a send that was applied is not applied again', by: 'nothing-twice' },
-  { off: ['send-order'], says: 'a send whose predecessor is missing is not applied', by: 'sends-arrive-once-in-order' },
+  { off: ['send-order'], says: 'a send whose predecessor is missing is not applied', by: 'sends-arrive-once-in-order', options: { kinds: ['stalled-store', 'lossy-store', 'slow-store'] } },
   { off: ['outbox-order'], says: 'sends wait until those before them are read', by: 'sends-arrive-once-in-order' },
   // P7 bounds
   { off: ['mailbox-bound'], says: 'a mailbox that is full takes no more', by: 'queues-keep-their-bounds' },
