@@ -32,7 +32,7 @@ interface PlacementFlags extends LogFlags, TlsFlags {
 const examples = `
 Examples:
   troupe placement --store lmdb:./data
-  troupe placement --listen 0.0.0.0 --advertise 10.0.0.7 --port 50005 --store redis://10.0.0.9:6379
+  troupe placement --listen 10.0.0.1 --insecure --advertise 10.0.0.7 --port 50005 --store redis://10.0.0.9:6379
   troupe placement --store redis://10.0.0.9:6379 --cluster-store etcd://10.0.0.5:2379,10.0.0.6:2379`
 
 export function addPlacementCommand(program: Command): void {
