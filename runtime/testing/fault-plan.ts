@@ -31,6 +31,8 @@ export type Fault =
   | { readonly kind: 'lossy-store'; readonly requests: number; readonly answers: number }
   /** Requests that are carried out again, later. */
   | { readonly kind: 'repeating-store'; readonly share: number }
+  /** The last writes of actors are gone, once in a run at most. Only where it is asked for: no store that does so keeps what it promised. */
+  | { readonly kind: 'rollback'; readonly lostMs: number }
   | { readonly kind: 'wall-jump'; readonly machine: string; readonly byMs: number }
   | { readonly kind: 'clock-rate'; readonly machine: string; readonly rate: number }
 
@@ -56,7 +58,7 @@ export interface FaultPlanOptions {
 }
 
 export const faultKinds: readonly FaultKind[] = [
-  'kill', 'kill-at', 'stop', 'restart', 'freeze', 'cut', 'cut-off', 'slow-link', 'reset', 'slow-store', 'stalled-store', 'lossy-store', 'repeating-store', 'wall-jump', 'clock-rate',
+  'kill', 'kill-at', 'stop', 'restart', 'freeze', 'cut', 'cut-off', 'slow-link', 'reset', 'slow-store', 'stalled-store', 'lossy-store', 'repeating-store', 'rollback', 'wall-jump', 'clock-rate',
 ]
 
 /** Leases allow for clocks that differ by one part in fifty: two that are each so far from right. */
@@ -82,7 +84,7 @@ export function planFaults(random: Random, options: FaultPlanOptions): PlannedFa
 
 function chooseKinds(random: Random): FaultKind[] {
   const share = random.float()
-  return faultKinds.filter(() => random.float() < share)
+  return faultKinds.filter(kind => random.float() < share && kind !== 'rollback')
 }
 
 function faultOf(kind: FaultKind, random: Random, { hosts, placements, store, bentClocks = false }: FaultPlanOptions): Fault {
@@ -99,6 +101,7 @@ function faultOf(kind: FaultKind, random: Random, { hosts, placements, store, be
     case 'stalled-store': return { kind }
     case 'lossy-store': return { kind, requests: random.float() * 0.2, answers: random.float() * 0.2 }
     case 'repeating-store': return { kind, share: random.float() }
+    case 'rollback': return { kind, lostMs: Math.round(random.float() ** 2 * 2_000) }
     case 'wall-jump': return { kind, machine: pick(random, hosts), byMs: Math.round((random.float() - 0.5) * 20_000) }
     case 'clock-rate': return { kind, machine: pick(random, services), rate: 1 + (random.float() * 2 - 1) * (bentClocks ? 0.2 : CLOCK_MARGIN) }
   }

@@ -15,6 +15,7 @@ export class Nemesis {
   readonly #bent = new Map<SimProcess, number>()
   /** Kills that wait for their points. */
   readonly #armed: { readonly fault: Extract<Fault, { kind: 'kill-at' }>; left: number; readonly forMs: number }[] = []
+  #rolledBack: { readonly fromMs: number; readonly atMs: number } | undefined
   #over = false
 
   constructor(cluster: SimCluster, plan: readonly PlannedFault[]) {
@@ -29,6 +30,11 @@ export class Nemesis {
         if (undo !== undefined) cluster.kernel.after(fault.forMs, () => { if (!this.#over) undo() })
       })
     }
+  }
+
+  /** When the store lost writes, and since when those are gone. */
+  get rolledBack(): { readonly fromMs: number; readonly atMs: number } | undefined {
+    return this.#rolledBack
   }
 
   /** The end of all faults: processes run, links and stores are whole, clocks are right. What is down is started by its supervisor. */
@@ -127,6 +133,13 @@ export class Nemesis {
       case 'repeating-store': {
         store.faults.repeat = fault.share
         return () => { store.faults.repeat = 0 }
+      }
+      case 'rollback': {
+        if (this.#rolledBack !== undefined) return undefined
+        const { nowMs } = this.#cluster.kernel
+        this.#rolledBack = { fromMs: nowMs - fault.lostMs, atMs: nowMs }
+        store.rollBack(fault.lostMs)
+        return undefined
       }
       case 'wall-jump': {
         const process = this.#service(fault.machine)?.process

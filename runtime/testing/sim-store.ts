@@ -6,7 +6,7 @@
  * up may be carried out later, as on real networks. Requests overtake each other. What a dead process had sent arrives.
  */
 import { TroupeError } from '../../core/errors.ts'
-import type { ActorStore, ActorWrite, CommitResult, EntryRead, EntryValues } from '../../stores/actor-store.ts'
+import type { ActorStore, ActorWrite, Claim, ClaimResult, CommitResult, EntryRead, EntryValues, Regress, ShardKey } from '../../stores/actor-store.ts'
 import type { ClusterStore, LeaderRow, SavedTable } from '../../stores/cluster-store.ts'
 import { MemoryActorStore } from '../../stores/memory/actor-store.ts'
 import { MemoryClusterStore } from '../../stores/memory/cluster-store.ts'
@@ -33,6 +33,14 @@ export interface SimStoreObserver {
   saved?(table: SavedTable, result: 'ok' | 'stale', by: SimProcess): void
 }
 
+interface Connection {
+  readonly process: SimProcess
+  readonly shards: () => readonly ShardKey[]
+  readonly told: (regress: Regress) => void
+}
+
+/** How long processes take to connect to a store that has changed machines, at most. */
+const RECONNECT_MS = 300
 /** A repeated request comes so much later, at most. */
 const REPEAT_MS = 4_000
 
@@ -42,7 +50,10 @@ export class SimStoreServer {
   readonly observer: SimStoreObserver = {}
   readonly kernel: SimKernel
   readonly network: SimNetwork
-  readonly actors = new MemoryActorStore()
+  actors = new MemoryActorStore()
+  /** Every claim and commit, for `rollBack`. */
+  #journal: { readonly atMs: number; readonly again: (actors: MemoryActorStore) => Promise<unknown> }[] = []
+  readonly #connections = new Set<Connection>()
   readonly cluster: MemoryClusterStore
   /** Of the leader row, as it was last asked for. */
   leaderAddress: string | undefined
@@ -56,6 +67,34 @@ export class SimStoreServer {
     this.network = network
     this.kernel = network.kernel
     this.cluster = new MemoryClusterStore(this.kernel.process(name))
+  }
+
+  /** For the stores of processes: something that changes the actors' rows. */
+  change<Answer>(change: (actors: MemoryActorStore) => Promise<Answer>): Promise<Answer> {
+    this.#journal.push({ atMs: this.kernel.nowMs, again: change })
+    return change(this.actors)
+  }
+
+  /** A process that wants to hear of losses. @returns ends that */
+  connect(connection: Connection): () => void {
+    this.#connections.add(connection)
+    return () => { this.#connections.delete(connection) }
+  }
+
+  /**
+   * The claims and writes of actors of the last `lostMs` are gone, acknowledged or not: a replica took over that had not got them.
+   * Every process is told when it is connected again.
+   */
+  rollBack(lostMs: number): void {
+    const kept = this.#journal.filter(({ atMs }) => atMs < this.kernel.nowMs - lostMs)
+    const lostWrites = this.#journal.length - kept.length
+    this.#journal = kept
+    // Carried out at once, each of them: the memory adapter awaits nothing.
+    this.actors = new MemoryActorStore()
+    for (const { again } of kept) void again(this.actors)
+    for (const { process, shards, told } of this.#connections) {
+      this.kernel.after(this.#travelMs(this.name, process.name) + this.kernel.random.float() * RECONNECT_MS, () => told({ shards: shards(), lostWrites, reason: 'a replica took over' }), process)
+    }
   }
 
   /** Ends all faults of this machine. */
@@ -117,6 +156,7 @@ export class SimActorStore implements ActorStore {
   readonly readsAtOnce = false
   readonly #server: SimStoreServer
   readonly #process: SimProcess
+  readonly #claimed = new Map<string, ShardKey>()
   readonly #ask: <Answer>(carryOut: () => Promise<Answer>) => Promise<Answer>
 
   constructor(server: SimStoreServer, process: SimProcess) {
@@ -131,8 +171,13 @@ export class SimActorStore implements ActorStore {
   async open(): Promise<void> {}
   async close(): Promise<void> {}
 
-  claim(...args: Parameters<ActorStore['claim']>): ReturnType<ActorStore['claim']> {
-    return this.#ask(() => this.#server.actors.claim(...args))
+  onRegress(told: (regress: Regress) => void): () => void {
+    return this.#server.connect({ process: this.#process, told, shards: () => [...this.#claimed.values()] })
+  }
+
+  claim(claims: readonly Claim[]): Promise<readonly ClaimResult[]> {
+    for (const { type, shard } of claims) this.#claimed.set(`${type}#${shard}`, { type, shard })
+    return this.#ask(() => this.#server.change(actors => actors.claim(claims)))
   }
   load(...args: Parameters<ActorStore['load']>): ReturnType<ActorStore['load']> {
     return this.#ask(() => this.#server.actors.load(...args))
@@ -153,7 +198,7 @@ export class SimActorStore implements ActorStore {
   async commit(writes: readonly ActorWrite[]): Promise<readonly CommitResult[]> {
     try {
       return await this.#ask(async () => {
-        const results = await this.#server.actors.commit(writes)
+        const results = await this.#server.change(actors => actors.commit(writes))
         writes.forEach((write, i) => this.#server.observer.committed?.(write, results[i]!, this.#process))
         return results
       })

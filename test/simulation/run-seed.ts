@@ -5,7 +5,7 @@ import { decodeCluster } from '../../placement/cluster-record.ts'
 import { planFaults, type FaultKind, type PlannedFault } from '../../runtime/testing/fault-plan.ts'
 import { Nemesis } from '../../runtime/testing/nemesis.ts'
 import { SimCluster } from '../../runtime/testing/sim-cluster.ts'
-import { checkers, type CheckerName } from './checkers/checkers.ts'
+import { afterLosses, checkers, type CheckerName } from './checkers/checkers.ts'
 import type { Committed, History, Sample, Violation } from './history.ts'
 import { ledgerClass, type LedgerAudit } from './ledger.ts'
 import { Operator } from './operator.ts'
@@ -51,6 +51,8 @@ export interface RunResult {
 
 const CLIENTS = 5
 const REGISTER_CLIENTS = 3
+/** When every host has heard that the store lost writes. */
+const NOTICED_MS = 3_000
 /** When somebody looks after what was set aside, after the last fault. */
 const LOOKS_MS = [3_000, 10_000, 18_000]
 /** Between two looks at all queues. */
@@ -207,7 +209,11 @@ class SeedRun {
       operations, registers: this.#registers.calls, calm: this.#calm, bentClocks: this.#bentClocks, revived: this.#operator.revived, tables: this.#tables, overfull: this.#overfull,
       audits: this.#audits, commits: this.#commits, violations: this.#violations, breakdowns: this.#breakdowns,
     }
-    const problems = (Object.keys(checkers) as CheckerName[]).flatMap(checker => checkers[checker](history).map(problem => ({ checker, problem })))
+    const { rolledBack } = this.#nemesis
+    const asked = rolledBack === undefined ? Object.keys(checkers) as CheckerName[] : afterLosses
+    const seen = rolledBack === undefined ? history
+      : { ...history, operations: operations.filter(o => o.settledMs < rolledBack.fromMs || o.invokedMs > rolledBack.atMs + NOTICED_MS) }
+    const problems = asked.flatMap(checker => checkers[checker](seen).map(problem => ({ checker, problem })))
     return {
       seed: this.#seed, hash: kernel.trace.hash, problems, plan: this.#plan, lines: kernel.trace.lines, events: kernel.ran, calls: operations.length,
       acknowledged: operations.filter(({ tries }) => tries.at(-1)?.kind === 'ok').length, history,

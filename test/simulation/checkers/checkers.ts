@@ -37,3 +37,8 @@ export const checkers = {
 } satisfies Readonly<Record<string, Checker>>
 
 export type CheckerName = keyof typeof checkers
+
+/** What must hold of a run whose store lost writes, of the calls that ended before those or began when all knew of it. */
+export const afterLosses: readonly CheckerName[] = [
+  'nothing-breaks-down', 'acknowledged-is-kept', 'one-turn-at-a-time', 'reminders-are-never-early', 'every-call-settles', 'queues-keep-their-bounds', 'tables-go-forward',
+]
