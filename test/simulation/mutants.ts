@@ -1,6 +1,9 @@
 /**
  * Mutants: runs with a mechanism switched off, which a checker must notice. A checker that cannot fail proves nothing.
  *
+ * Not here: 'table-order'. An older table can come only from a leader of an older term, whose tables are refused by their term; what
+ * slips through both is put right by the next table, and the fence refuses what is done meanwhile.
+ *
  * Some mechanisms are second lines of defence behind others, and cannot be seen to be off while those hold (`behind`). Rare chains of events are provoked by faults of the kinds that make them.
  */
 import type { Mechanism } from '../../core/mechanisms.ts'
@@ -34,10 +37,9 @@ export const mutants: readonly Mutant[] = [
   { off: ['doubt'], says: 'after an unknown commit the shard is claimed anew', by: 'nothing-twice', options: { kinds: ['lossy-store', 'slow-store'] } },
   { off: ['commit-result'], says: 'a commit that was refused is one', by: 'one-order' },
   { off: ['new-epoch'], says: 'a host that comes back has new epochs', by: 'nothing-breaks-down', options: { kinds: ['kill'] } },
-  { off: ['lease'], says: 'a host whose lease has run out starts no turns', by: 'linearizable', options: { kinds: ['freeze', 'cut-off'] } },
+  { off: ['lease'], says: 'a host whose lease has run out starts no turns', by: 'reads-are-fresh', options: { kinds: ['freeze', 'cut-off'] } },
   { off: ['revocation'], says: 'shards are given to others when the lease of their owner is revoked', by: 'linearizable', options: { kinds: ['freeze', 'slow-store', 'stalled-store'] } },
-  { off: ['table-term'], says: 'tables of leaders that were replaced are refused', by: 'tables-go-forward', options: { kinds: ['freeze', 'cut-off', 'cut', 'kill', 'slow-store'] } },
-  { off: ['table-order'], says: 'an older table does not replace a newer one', by: 'planned-changes-fail-nothing', options: { kinds: ['restart'] } },
+  { off: ['table-term'], says: 'tables of leaders that were replaced are refused', by: 'tables-go-forward', options: { kinds: ['cut', 'cut-off', 'kill', 'stop', 'slow-store'], everyMs: 250 } },
   // P5 reminders
   { off: ['never-early'], says: 'a reminder waits for its time', by: 'reminders-are-never-early' },
   { off: ['reminder-advance'], says: 'the advance of a reminder is in the commit of its turn', by: 'nothing-twice', options: { kinds: ['kill-at', 'kill'] } },

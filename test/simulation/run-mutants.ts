@@ -19,21 +19,26 @@ export interface Hunt {
 }
 
 export async function hunt(mutant: Mutant, pool: SeedPool, jobs: number, first: number, most: number): Promise<Hunt> {
+  const { by, options, off, behind = [] } = mutant
   const others = new Set<CheckerName>()
   let ran = 0
   let next = first
   let caught: SeedReport | undefined
+  let control: SeedReport | undefined
   const look = async (): Promise<void> => {
     while (next < first + most && (caught === undefined || next < caught.seed)) {
-      const report = await pool.run(next++, { ...mutant.options, off: [...mutant.off, ...mutant.behind ?? []] })
+      const report = await pool.run(next++, { ...options, off: [...off, ...behind] })
       ran++
-      for (const { checker } of report.problems) if (checker !== mutant.by) others.add(checker)
-      if (report.problems.some(({ checker }) => checker === mutant.by) && report.seed < (caught?.seed ?? Infinity)) caught = report
+      for (const { checker } of report.problems) if (checker !== by) others.add(checker)
+      if (!report.problems.some(({ checker }) => checker === by)) continue
+      const without = await pool.run(report.seed, { ...options, off: behind })
+      // What shows without the defence in front alone says nothing of this one.
+      if (behind.length > 0 && without.problems.length > 0) continue
+      if (report.seed < (caught?.seed ?? Infinity)) [caught, control] = [report, without]
     }
   }
   await Promise.all(Array.from({ length: jobs }, look))
-  const control = caught && await pool.run(caught.seed, { ...mutant.options, off: mutant.behind ?? [] })
-  return { mutant, seed: caught?.seed, ran, problem: caught?.problems.find(({ checker }) => checker === mutant.by)?.problem ?? '', others, control }
+  return { mutant, seed: caught?.seed, ran, problem: caught?.problems.find(({ checker }) => checker === by)?.problem ?? '', others, control }
 }
 
 /** Prints a line a mutant. @returns true when each was caught, and each checker caught one */

@@ -120,7 +120,7 @@ class SeedRun {
     this.#cluster = new SimCluster({
       seed, hosts, placements: options.placements ?? (this.#calm ? 0 : Math.max(0, between(-1, 3))), actors: [this.#ledger({ turnTimeout, mailbox }), registerClass()], keptLines: lines,
       shardBits, hostPort: between(0, 1) * 7001, storeTimeoutMs: between(150, 2_500),
-      options: { callTimeout, drainTimeout: this.#calm ? 2_000 : between(50, 2_000), ...(tight ? { maxParked: between(1, 4) } : {}) },
+      options: { callTimeout, drainTimeout: this.#calm ? 4_000 : between(50, 2_000), ...(tight ? { maxParked: between(1, 4) } : {}) },
     })
     this.#watchStore(2 ** shardBits)
     this.#watchQueues()
@@ -130,7 +130,7 @@ class SeedRun {
     })
     this.#nemesis = new Nemesis(this.#cluster, this.#plan)
     const load = { random, untilMs: faultMs + 4_000, answerMs: callTimeout + LATE_MS, without: this.#calm ? ['hang' as const] : [] }
-    this.#workload = new Workload(this.#cluster, { ...load, clients: CLIENTS, ledgers: this.#ledgers, slowestMs: Math.min(1_500, turnTimeout * 0.6), thinkMs: between(30, 600), giveUpMs: 2 * faultMs - 8_000 })
+    this.#workload = new Workload(this.#cluster, { ...load, clients: CLIENTS, ledgers: this.#ledgers, slowestMs: this.#calm ? 300 : Math.min(1_500, turnTimeout * 0.6), thinkMs: between(30, 600), giveUpMs: 2 * faultMs - 8_000 })
     this.#operator = new Operator(this.#cluster, this.#ledgers)
     this.#registers = new RegisterClients(this.#cluster, { ...load, random: new SeededRandom(seed ^ 0x4e6), clients: REGISTER_CLIENTS, thinkMs: between(100, 900) })
   }
