@@ -4,7 +4,8 @@
  * Not here: 'table-order'. An older table can come only from a leader of an older term, whose tables are refused by their term; what
  * slips through both is put right by the next table, and the fence refuses what is done meanwhile.
  *
- * Some mechanisms are second lines of defence behind others, and cannot be seen to be off while those hold (`behind`). Rare chains of events are provoked by faults of the kinds that make them.
+ * Some mechanisms are second lines of defence behind others, and cannot be seen to be off while those hold (`behind`). Rare chains
+ * of events are provoked by faults of the kinds that make them.
  */
 import type { Mechanism } from '../../core/mechanisms.ts'
 import type { CheckerName } from './checkers/checkers.ts'
@@ -55,6 +56,7 @@ export const mutants: readonly Mutant[] = [
   { off: ['mailbox-bound'], says: 'a mailbox that is full takes no more', by: 'queues-keep-their-bounds' },
   { off: ['parked-bound'], says: 'no more calls wait for shards and places than may', by: 'queues-keep-their-bounds' },
   { off: ['call-deadline'], says: 'a call ends with its deadline', by: 'every-call-settles' },
+  { off: ['peer-loss'], behind: ['call-deadline'], says: 'a call ends when the link breaks that it went over', by: 'every-call-settles', options: { kinds: ['reset'] } },
   // P9 availability
   { off: ['release-wait'], says: 'a shard that moves is served when its former owner released it', by: 'planned-changes-fail-nothing', options: { kinds: ['restart'] } },
   { off: ['drain'], says: 'turns of a shard that moves may end', by: 'planned-changes-fail-nothing', options: { kinds: ['restart'] } },
