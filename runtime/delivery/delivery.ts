@@ -57,7 +57,7 @@ export class Delivery {
   constructor({ types, store, commits, claims, clock, random, log, route, lives, activation, refusal }: DeliveryOptions) {
     const claim = (shard: ShardKey): ReturnType<ShardClaims['of']> => claims.of(shard)
     const suspects = new Suspects({
-      commits, claim, wallMs: () => clock.wallMs(),
+      commits, claim, random, wallMs: () => clock.wallMs(),
       isStored: async (actor, name) => (await store.loadEntries([{ actor, names: [name], dated: true }])[0]!)[0] !== undefined,
     })
     this.#suspects = suspects

@@ -4,13 +4,13 @@
  *
  * In normal operation nothing is written for this. When a shard comes without a planned hand-over, its former owner may have
  * died of whatever was due there then: those rows are suspects, with one death to be counted. Before a suspect runs, a *mark* is
- * stored beside it, `m:` and the row's name: how many deaths it has been near, this one included if it comes now. After
- * the run the mark goes. So a mark that is found says: its row was running when its host died. A row that is found with a
- * mark of 2 has had its third death.
+ * stored beside it, `m:` and the row's name: how much is held against it if its host dies now. After the run the mark goes. So a
+ * mark that is found says: its row was running when its host died.
  *
- * The innocent: whatever ran beside the culprit is marked with it. So a row that has a mark already runs alone, as far as marked
- * rows of this host go: at the next death only one of them has the higher mark. What remains: a long run that is under way each time
- * when something else kills its host, three times in a row, is taken for the culprit.
+ * The innocent: whatever ran beside the culprit is marked with it. So suspects run one at a time, in an order of chance, and only a row
+ * whose host died twice while it was the one is taken for the culprit (mark 3). Where there are many at once, those that nothing is known
+ * against yet run beside each other (mark 1), or one crash would slow down everything that was due; a culprit among those costs one
+ * death more. What remains: a run that is under way, alone of all suspects, at two deaths in a row that something else caused.
  *
  * Marks are due at 0, and their names come before those of sends: who reads a shard meets the mark before its row. They carry the
  * due time of the row they were made for: a reminder that has moved on since is another occurrence.
@@ -18,10 +18,12 @@
 import { decode, encode } from '../../core/codec.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
+import type { Random } from '../../core/random.ts'
 import type { ActorAddress, DueRow, EntryChange, ShardKey } from '../../stores/actor-store.ts'
 import { writeRows, type RowPorts } from './row-write.ts'
 
 export interface SuspectPorts extends RowPorts {
+  readonly random: Random
   wallMs(): number
   /** Whether the store holds this entry. Rejects when it cannot say. */
   isStored(actor: ActorAddress, name: string): Promise<boolean>
@@ -32,7 +34,7 @@ export interface Suspect {
   readonly address: ActorAddress
   readonly name: string
   readonly due: number
-  /** Deaths that its marks tell of; the first one is not marked. */
+  /** Its mark, 0: none. The first death of a host is not marked. */
   readonly marked: number
 }
 
@@ -55,9 +57,12 @@ interface Tenure {
 
 export const MARK_PREFIX = 'm:'
 const MARK_DUE = 0
-/** A row that is found with so many marked deaths had one more: that is enough. */
-const MOST_MARKED = 2
-export const MOST_DEATHS = MOST_MARKED + 1
+/** What a mark says: it ran beside others; it ran alone; it ran alone once more, and that is enough. */
+const BESIDE_OTHERS = 1
+const MOST_MARKED = 3
+export const MOST_DEATHS = 3
+/** So many that nothing is known against wait to run alone; more run beside each other. */
+const FEW = 4
 /** By so much the former owner's wall clock may have been ahead. */
 const SKEW_MS = 2_000
 
@@ -79,8 +84,9 @@ export class Suspects {
   /** Shards that came without a hand-over, and were not read a second time. */
   readonly #unread = new Set<string>()
   readonly #tenures = new Map<string, Map<number, Tenure>>()
-  /** Those that have a mark already run one after the other. */
-  #line: Promise<unknown> = Promise.resolve()
+  /** Those that run one at a time. */
+  readonly #line: { readonly actor: string; run(): Promise<unknown> }[] = []
+  #alone = false
   #phase: 'open' | 'closed' = 'open'
 
   constructor(ports: SuspectPorts) {
@@ -158,10 +164,23 @@ export class Suspects {
    * @throws what the run throws · STORE_UNAVAILABLE when the mark cannot be stored: then nothing ran
    */
   async run<Result>(suspect: Suspect, run: () => Promise<Result>, isOver: (result: Result) => boolean): Promise<Result> {
-    if (suspect.marked === 0) return this.#run(suspect, run, isOver)
-    const turn = this.#line.then(() => this.#run(suspect, run, isOver))
-    this.#line = turn.catch(() => undefined)
-    return turn
+    if (suspect.marked === 0 && this.#line.length >= FEW) return this.#run(suspect, BESIDE_OTHERS, run, isOver)
+    const mark = Math.max(suspect.marked, BESIDE_OTHERS) + 1
+    return new Promise((resolve, reject) => {
+      this.#line.push({ actor: showKey(suspect.address), run: () => this.#run(suspect, mark, run, isOver).then(resolve, reject) })
+      if (!this.#alone) void this.#runLine()
+    })
+  }
+
+  async #runLine(): Promise<void> {
+    this.#alone = true
+    while (this.#line.length > 0) {
+      const picked = this.#line[Math.floor(this.#ports.random.float() * this.#line.length)]!
+      // Sends of one actor keep their order.
+      const at = this.#line.findIndex(({ actor }) => actor === picked.actor)
+      await this.#line.splice(at, 1)[0]!.run()
+    }
+    this.#alone = false
   }
 
   /** Nothing more is marked: what a host does not run any more must not look as if it had died of it. */
@@ -176,7 +195,7 @@ export class Suspects {
     tenure?.sends.delete(keyOf(address.id, name))
   }
 
-  async #run<Result>(suspect: Suspect, run: () => Promise<Result>, isOver: (result: Result) => boolean): Promise<Result> {
+  async #run<Result>(suspect: Suspect, mark: number, run: () => Promise<Result>, isOver: (result: Result) => boolean): Promise<Result> {
     const { address, name, due, marked } = suspect
     const tenure = this.#tenure(address)
     const key = keyOf(address.id, name)
@@ -185,7 +204,7 @@ export class Suspects {
     tenure.running.set(key, marked)
     let over = false
     try {
-      const value = encode([marked + 1, due], 'mark')
+      const value = encode([mark, due], 'mark')
       const stored = await writeRows(this.#ports, address, [[markOf(name), value, MARK_DUE]])
       if (stored !== 'ok') throw new TroupeError('STORE_UNAVAILABLE', `${showKey(address)}: ${name} may have ended its host, and that it runs again could not be stored (${stored})`)
       const result = await run()
