@@ -181,13 +181,13 @@ test('an answer in the middle of which the connection breaks is asked for again'
   expect(server.requests.length).toBe(2)
 })
 
-test('outcomes that the host does not know are asked for again, definite answers are not', async () => {
+test('outcomes that the host does not know, and calls that did not run, are asked for again; definite answers are not', async () => {
   const unknown = await scripted((request, response, count) => (count === 1 ? refuse('COMMIT_UNKNOWN', 'unknown') : give(3))(request, response, count))
   expect(await open(unknown.url).actor<Account>('Account', 'a').with({ idempotencyKey: 'k' }).deposit(1)).toBe(3)
-  for (const [code, executed, retryable] of [['IDEMPOTENCY_CONFLICT', 'no', false], ['MAILBOX_FULL', 'no', true], ['CALL_TIMEOUT', 'unknown', true], ['STATE_NOT_STORABLE', 'yes', false]] as const) {
+  for (const [code, executed, retryable, tries] of [['IDEMPOTENCY_CONFLICT', 'no', false, 1], ['MAILBOX_FULL', 'no', true, 3], ['CALL_TIMEOUT', 'unknown', true, 1], ['STATE_NOT_STORABLE', 'yes', false, 1]] as const) {
     const definite = await scripted(refuse(code, executed, retryable))
     expect(await failure(open(definite.url).actor<Account>('Account', 'a').with({ idempotencyKey: 'k' }).deposit(1))).toMatchObject({ code, executed })
-    expect([code, definite.requests.length]).toEqual([code, 1])
+    expect([code, definite.requests.length]).toEqual([code, tries])
   }
   const author = await serve({ deposit: () => { throw new Insufficient() } })
   expect(Insufficient.is(await failure(open(author.url).actor<Account>('Account', 'a').with({ idempotencyKey: 'k' }).deposit(1)))).toBe(true)
