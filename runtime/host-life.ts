@@ -185,7 +185,9 @@ export class HostLife {
   /** What waits here at this moment, and how much of it may. */
   queues(): QueueState[] {
     const { maxParked, maxCalls } = this.#parts.options
-    const mailboxes = [...this.#catalog.all()].map(({ name, waiting, type }) => ({ queue: `the mailbox of ${name}`, size: waiting, bound: type.mailbox }))
+    // One that has ended, and whose last write is on its way, keeps in its mailbox what waited in other places.
+    const live = [...this.#catalog.all()].filter(({ phase }) => phase !== 'ended')
+    const mailboxes = live.map(({ name, waiting, type }) => ({ queue: `the mailbox of ${name}`, size: waiting, bound: type.mailbox }))
     return [
       ...mailboxes,
       { queue: 'calls that wait for shards', size: this.#shards.parked, bound: maxParked },
