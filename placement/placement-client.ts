@@ -242,8 +242,11 @@ export class PlacementClient implements Membership {
   }
 
   #revoked(): void {
-    this.#expel(new TroupeError('FENCED',
-      'the lease of this host was revoked: it was not renewed in time, and what the host owned was given to others', { executed: 'unknown' }))
+    const error = new TroupeError('FENCED',
+      'the lease of this host was revoked: it was not renewed in time, and what the host owned was given to others', { executed: 'unknown' })
+    if (this.#phase !== 'ended') return this.#expel(error)
+    // It has left, and what its last turns leave was to be stored under this lease.
+    for (const listener of this.#expelled) listener(error)
   }
 
   #storedTable(table: Table, term: number): void {

@@ -154,7 +154,7 @@ export class HostLife {
       reroute: calls => this.router.reroute(calls), claims, delivery: this.#delivery, timers: this.#timers, wallMs: () => clock.wallMs(),
       doubt: (type, shard, epoch) => this.#shards.doubt(type, shard, epoch),
     })
-    this.#activator = new Activator(loads, claims)
+    this.#activator = new Activator(loads, claims, this.#heldUp)
     this.#shards = new Shards({
       selfId: hostId, membership: this.membership, catalog: this.#catalog, clock, log,
       drainMs: type => types.get(type)?.drainTimeoutMs ?? options.drainTimeoutMs, reroute: calls => this.router.reroute(calls),

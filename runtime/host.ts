@@ -70,6 +70,8 @@ export class Host implements Dispatcher {
   #life: HostLife
   #phase: HostPhase = 'starting'
   #rejoining: Promise<void> | undefined
+  /** Why the present life is over, until the next one begins. */
+  #lost: TroupeError | undefined
   #stopping: Promise<void> | undefined
   #settleStopped!: { resolve: () => void; reject: (error: unknown) => void }
 
@@ -198,7 +200,11 @@ export class Host implements Dispatcher {
 
   #expelled(reason: Error): void {
     const { log } = this.#options
-    if (this.#stopping !== undefined) return
+    if (this.#stopping !== undefined) {
+      // What it was about to hand over was taken from it: turns that still run learn of it.
+      this.#life.abandon(new TroupeError('FENCED', reason.message), undefined)
+      return
+    }
     if (!TroupeError.is(reason, 'FENCED')) {
       log.error({ reason: reason.message }, 'this host is no longer a member of the cluster; it stops')
       void this.#stop(reason)
@@ -206,13 +212,16 @@ export class Host implements Dispatcher {
     }
     log.warn({ reason: reason.message, incarnation: this.incarnation }, 'this host lost its lease; it drops its memory and joins again as a new incarnation')
     this.#phase = 'starting'
-    this.#rejoining ??= this.#rejoin(reason).finally(() => { this.#rejoining = undefined })
+    this.#lost = reason
+    this.#rejoining ??= this.#rejoin()
   }
 
   /** From one life to the next, as often as it takes. Never rejects. */
-  async #rejoin(reason: TroupeError): Promise<void> {
+  async #rejoin(): Promise<void> {
     const { random, clock, log, joinTimeoutMs } = this.#options
-    for (let why = reason; ;) {
+    while (this.#lost !== undefined) {
+      const why = this.#lost
+      this.#lost = undefined
       const old = this.#life
       const next = this.#life = this.#newLife(random.nonce())
       old.abandon(why, next)
@@ -220,8 +229,6 @@ export class Host implements Dispatcher {
       try {
         await next.start()
         await next.join(joinTimeoutMs)
-        if (this.#phase === 'starting') this.#phase = 'serving'
-        return
       } catch (error) {
         if (this.#stopping !== undefined) return
         if (TroupeError.is(error, 'DUPLICATE_HOST') || TroupeError.is(error, 'CLUSTER_MISMATCH')) {
@@ -231,11 +238,13 @@ export class Host implements Dispatcher {
           return
         }
         log.warn({ reason: messageOf(error) }, 'this host could not join again yet')
-        why = new TroupeError('FENCED', messageOf(error))
+        this.#lost = new TroupeError('FENCED', messageOf(error))
         await sleep(clock, REJOIN_MS)
         if (this.#stopping !== undefined) return
       }
     }
+    this.#rejoining = undefined
+    if (this.#phase === 'starting') this.#phase = 'serving'
   }
 
   // ---- calls --------------------------------------------------------------------------------------------------------
@@ -265,8 +274,9 @@ export class Host implements Dispatcher {
 
   async #ofKnownType<Page>(type: string, method: 'reminders' | 'sends', caller: Caller | undefined, list: () => Promise<Page>): Promise<Page> {
     checkType(type)
-    const { types } = this.#life.membership.table
-    if (!types.has(type)) {
+    const { types, version } = this.#life.membership.table
+    // Before the first table of a life nobody can say so: what the store has is the answer.
+    if (version > 0 && !types.has(type)) {
       throw new TroupeError('UNKNOWN_TYPE', `no host of this cluster runs the type ${type}; it knows ${[...types].sort().slice(0, 20).join(', ') || 'none'}`)
     }
     await this.#life.authorizer?.ask({ type, id: '', method, kind: 'list', caller: caller ?? { kind: 'host', id: this.id } })

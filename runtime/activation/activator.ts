@@ -8,7 +8,7 @@ import { construct, type ActorHooks } from '../../actors/actor.ts'
 import type { Method } from '../../actors/actor-type.ts'
 import { isActorError } from '../../actors/errors.ts'
 import { adopt, fieldEntry, Fields, readHead, type StoredState } from '../../actors/fields.ts'
-import { LocalCall } from '../../actors/invocation.ts'
+import { LocalCall, type Invocation } from '../../actors/invocation.ts'
 import { decode } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import { mechanisms } from '../../core/mechanisms.ts'
@@ -16,16 +16,20 @@ import type { StoredActor } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
 import type { ShardClaims } from '../dispatch/shard-claims.ts'
 import type { Activation } from './activation.ts'
+import { noLeaseError } from './admission.ts'
+import type { HeldUp } from './held-up.ts'
 
 export class Activator {
   readonly #loads: BatchedLoads
   /** Field names of each type's last instance: activations share one list. */
   readonly #names = new Map<string, readonly string[]>()
   readonly #claims: ShardClaims
+  readonly #heldUp: HeldUp
 
-  constructor(loads: BatchedLoads, claims: ShardClaims) {
+  constructor(loads: BatchedLoads, claims: ShardClaims, heldUp: HeldUp) {
     this.#loads = loads
     this.#claims = claims
+    this.#heldUp = heldUp
   }
 
   /** `onFenced` when the claim is refused: another host has a newer right to the shard. */
@@ -99,7 +103,14 @@ export class Activator {
       error => this.#fail(activation, error),
     )
     call.method = method
-    activation.runFirst(call)
+    this.#startFirst(activation, call)
+  }
+
+  /** A turn like others: not while the lease has run out. */
+  #startFirst(activation: Activation, call: Invocation): void {
+    if (activation.phase !== 'activating') return
+    const resume = (tooLong: boolean): void => (tooLong ? this.#fail(activation, noLeaseError(call)) : this.#startFirst(activation, call))
+    if (this.#heldUp.mayStart({ resume })) activation.runFirst(call)
   }
 
   #fail(activation: Activation, error: unknown): void {

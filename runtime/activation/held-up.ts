@@ -1,9 +1,14 @@
 /**
- * Activations that may not start turns because their host's lease has run out: they go on when it is renewed. Calls wait for
+ * Actors that may not start turns because their host's lease has run out: they go on when it is renewed. Calls wait for
  * that, for so long after it ran out; then they are told NO_LEASE, and others at once, until it is back.
  */
 import type { Clock, Timer } from '../../core/clock.ts'
-import type { Activation } from './activation.ts'
+
+/** Who has a turn to start. */
+interface HeldBack {
+  /** It may start turns again, or should ask again; or `tooLong` it may not: nobody waits on. */
+  resume(tooLong: boolean): void
+}
 
 const LOOK_MS = 25
 const WAIT_MS = 5_000
@@ -11,29 +16,32 @@ const WAIT_MS = 5_000
 export class HeldUp {
   readonly #mayServe: () => boolean
   readonly #clock: Clock
-  readonly #waiting = new Set<Activation>()
+  readonly #waiting = new Set<HeldBack>()
   #timer: Timer | undefined
   /** When it was first asked in vain. */
   #sinceMs: number | undefined
+  #closed = false
 
   constructor(mayServe: () => boolean, clock: Clock) {
     this.#mayServe = mayServe
     this.#clock = clock
   }
 
-  /** Whether `activation` may start a turn at this very moment; if not, it is resumed when it may. */
-  mayStart(activation: Activation): boolean {
+  /** Whether `asking` may start a turn at this very moment; if not, it is resumed when it may. */
+  mayStart(asking: HeldBack): boolean {
     if (this.#mayServe()) {
       this.#sinceMs = undefined
       return true
     }
     this.#sinceMs ??= this.#clock.monotonicMs()
-    this.#waiting.add(activation)
+    if (this.#closed) return false
+    this.#waiting.add(asking)
     this.#timer ??= this.#clock.after(LOOK_MS, () => this.#look())
     return false
   }
 
   close(): void {
+    this.#closed = true
     this.#timer?.cancel()
     this.#waiting.clear()
   }
@@ -42,9 +50,11 @@ export class HeldUp {
     this.#timer = undefined
     const waiting = [...this.#waiting]
     this.#waiting.clear()
+    // Also when nobody waits any more: the next outage must not be taken for this one.
     if (this.#mayServe()) this.#sinceMs = undefined
+    else this.#timer = this.#clock.after(LOOK_MS, () => this.#look())
     const tooLong = this.#sinceMs !== undefined && this.#clock.monotonicMs() - this.#sinceMs >= WAIT_MS
     // One that still may not comes back here by itself.
-    for (const activation of waiting) activation.resume(tooLong)
+    for (const asking of waiting) asking.resume(tooLong)
   }
 }

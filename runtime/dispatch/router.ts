@@ -83,7 +83,7 @@ export class Router {
   /** A call that begins on this host. */
   route(call: Invocation): void {
     if (call.settled) return
-    if (this.#next !== undefined) return this.#next.route(call)
+    if (this.#next !== undefined) return this.#goOn(this.#next, call)
     if (this.#phase === 'closed') return call.fail(stopping())
     const type = this.#options.types.get(call.typeName)
     if (type !== undefined) {
@@ -157,6 +157,12 @@ export class Router {
   succeededBy(next: Router): void {
     this.#next = next
     this.#retryNow()
+  }
+
+  /** Turns of the runtime itself rest on what their life knew of a shard: the next one has read it anew, and runs its own. */
+  #goOn(next: Router, call: Invocation): void {
+    if (call.kind === 'internal') call.fail(this.#movedError(call))
+    else next.route(call)
   }
 
   /** The claim of a shard was refused: the table here is older than the owner's. */

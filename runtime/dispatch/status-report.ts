@@ -71,7 +71,7 @@ export class StatusReport {
   /** @throws UNKNOWN_TYPE */
   locate(type: string, id: string): ActorLocation {
     const { membership, router, types } = this.#sources
-    if (!membership.table.types.has(type)) throw new TroupeError('UNKNOWN_TYPE', `no host of this cluster runs the type ${type}`)
+    if (membership.table.version > 0 && !membership.table.types.has(type)) throw new TroupeError('UNKNOWN_TYPE', `no host of this cluster runs the type ${type}`)
     const shard = router.shardOf(types.get(type), type, id)
     const owner = membership.table.owner(type, shard)
     return { shard, member: owner?.member, epoch: owner?.epoch }
