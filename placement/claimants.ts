@@ -25,11 +25,13 @@ export class Claimants {
     return this.#waiting.size
   }
 
-  /** False when another one claims this id already. */
+  /** False when another one claims this id already; one that comes again, on a new stream or as its own successor, takes its place. */
   add(claimant: Claimant): boolean {
     const { id } = claimant.join
-    if (this.#waiting.has(id)) return false
-    this.#waiting.set(id, { ...claimant, leaseEndsMs: undefined })
+    const waiting = this.#waiting.get(id)
+    if (waiting !== undefined && !isSame(waiting.join, claimant.join)) return false
+    this.#waiting.set(id, { ...claimant, leaseEndsMs: waiting?.leaseEndsMs })
+    waiting?.session.end()
     return true
   }
 
@@ -64,3 +66,6 @@ export class Claimants {
     this.#waiting.clear()
   }
 }
+
+/** Two processes cannot listen at one address. */
+const isSame = (a: Claimant['join'], b: Claimant['join']): boolean => a.incarnation === b.incarnation || a.address === b.address

@@ -13,6 +13,12 @@ export const tcpProbe = (clock: Clock, timeoutMs = 1_000): Probe => address => n
   }
   const timer = clock.after(timeoutMs, () => settle('unknown'))
   socket.once('connect', () => settle('reached'))
-  // A refusal comes from the machine itself: it is up and nothing listens. Any other error proves nothing.
-  socket.on('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED' ? 'refused' : 'unknown'))
+  socket.on('error', error => settle(isRefusal(error) ? 'refused' : 'unknown'))
 })
+
+/**
+ * A refusal comes from the machine itself: it is up and nothing listens. Any other error proves nothing. Of a name with several addresses
+ * all must refuse: a process may listen at the one that could not be reached, and the error of them all has the code of the first.
+ */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof AggregateError ? error.errors.length > 0 && error.errors.every(isRefusal) : (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'

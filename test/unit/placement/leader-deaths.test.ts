@@ -195,6 +195,24 @@ test('a newcomer with a known id waits for the verdict on the old one', async ()
   expect(thawed.last()).toMatchObject({ kind: 'refused', refused: { code: 'FENCED', retry: false } })
 })
 
+test('a newcomer that waits and comes again, over a new stream, is not taken for its own rival', async () => {
+  const w = new World()
+  const old = w.join('a', 'a1')
+  await w.pass(250, [old])
+  const first = w.join('a', 'a2')
+  const again = w.join('a', 'a2')
+  expect(again.heard).toEqual([])
+  expect(first.ended).toBe(true)
+  // What comes late of the first stream is nobody's.
+  w.leader.closed(first)
+  // A host that gave up and begins another life at its address is none either.
+  const life = w.join('a', 'a3', { address: 'a2:1' })
+  expect(life.heard).toEqual([])
+  w.leader.closed(again)
+  await w.pass(2_500, [], [life])
+  expect(life.table.owner('A', 0)).toMatchObject({ member: { incarnation: 'a3' } })
+})
+
 test('the old one is not heard here, but renews its lease: the newcomer is a duplicate', async () => {
   const w = new World()
   const old = w.join('a', 'a1')
