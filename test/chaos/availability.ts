@@ -10,17 +10,17 @@ const ANSWER_MS = 3_000
 
 /**
  * From now (the fault has just happened) until each of the actors has answered a call that began since, through the doors of the
- * other hosts: the slowest of them. Undefined when not within `deadlineMs`, or when there are no actors.
+ * other hosts: the slowest of them. Infinity when not within `deadlineMs`; undefined when there are no actors.
  */
 export async function firstSuccess(
   cluster: ChaosCluster, load: LedgerLoad, ids: readonly string[], deadlineMs: number, doors: () => readonly ChaosHost[] = () => cluster.doors,
 ): Promise<number | undefined> {
   const fromMs = load.nowMs
   const times = await Promise.all(ids.map(id => firstOf(load, id, doors, fromMs, deadlineMs)))
-  return times.length === 0 || times.includes(undefined) ? undefined : Math.max(...times as number[])
+  return times.length === 0 ? undefined : Math.max(...times)
 }
 
-async function firstOf(load: LedgerLoad, id: string, doors: () => readonly ChaosHost[], fromMs: number, deadlineMs: number): Promise<number | undefined> {
+async function firstOf(load: LedgerLoad, id: string, doors: () => readonly ChaosHost[], fromMs: number, deadlineMs: number): Promise<number> {
   let firstMs: number | undefined
   for (let i = 0; firstMs === undefined && load.nowMs - fromMs < deadlineMs; i++) {
     const open = doors()
@@ -30,5 +30,5 @@ async function firstOf(load: LedgerLoad, id: string, doors: () => readonly Chaos
     }
     await pause(EVERY_MS)
   }
-  return firstMs
+  return firstMs ?? Infinity
 }

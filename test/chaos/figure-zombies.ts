@@ -77,7 +77,7 @@ export async function thawRound({ cluster, load, random }: Ground, most: number)
   frozen.forEach(ask)
   const all = frozen.flatMap(({ actors }) => actors)
   const taken = await firstSuccess(cluster, load, all, 20_000)
-  if (taken === undefined && all.length > 0) throw new Error('actors of frozen hosts found no new owner within 20 s')
+  if (taken === Infinity) throw new Error('actors of frozen hosts found no new owner within 20 s')
   const epochs = new Map<string, number>()
   for (const id of all) {
     const outcome = await load.once('add', id, cluster.doors[0]!, ANSWER_MS)

@@ -24,8 +24,8 @@ export interface FaultFacts {
   readonly target: string
   /** Since the run began. */
   readonly atMs: number
-  /** From the fault until each actor that was asked had answered a call begun after it; absent: nobody was asked, or none did in time. */
-  readonly unavailableMs?: number | undefined
+  /** From the fault until each actor that was asked had answered a call begun after it; absent: nobody was asked; null (Infinity before it is written): not in time. */
+  readonly unavailableMs?: number | null | undefined
 }
 
 export type Entry =

@@ -52,7 +52,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
           if (round > 0 && load.nowMs >= untilMs) break
           const fault = await strike({ cluster, load, random }, kind)
           recording.write({ entry: 'fault', ...fault })
-          say(`${(fault.atMs / 1_000).toFixed(1).padStart(7)} s  ${kind.padEnd(18)} ${fault.target.padEnd(8)} ${fault.unavailableMs === undefined ? '' : `${Math.round(fault.unavailableMs)} ms`}`)
+          say(`${(fault.atMs / 1_000).toFixed(1).padStart(7)} s  ${kind.padEnd(18)} ${fault.target.padEnd(8)} ${typeof fault.unavailableMs !== 'number' ? '' : Number.isFinite(fault.unavailableMs) ? `${Math.round(fault.unavailableMs)} ms` : 'not in time'}`)
           await new Promise(resolve => { setTimeout(resolve, QUIET_MS * random.float()) })
         }
       }

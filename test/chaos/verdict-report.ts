@@ -21,9 +21,9 @@ export function reportOf(verdict: Verdict): string {
 
 function unavailability({ faults }: Verdict): string {
   const rows = [...Map.groupBy(faults, fault => fault.kind)].map(([kind, of]) => {
-    const times = of.flatMap(({ unavailableMs }) => unavailableMs ?? [])
+    const times = of.flatMap(({ unavailableMs }) => unavailableMs === undefined ? [] : unavailableMs ?? Infinity)
     const { median, worst } = medianAndWorst(times)
-    const shown = (ms: number): string => Number.isNaN(ms) ? '-' : `${Math.round(ms)} ms`
+    const shown = (ms: number): string => Number.isNaN(ms) ? '-' : ms === Infinity ? 'not in time' : `${Math.round(ms)} ms`
     return [kind, String(of.length), shown(median), shown(worst)]
   })
   return textTable([['fault', 'times', 'first success: median', 'worst'], ...rows])
