@@ -1,5 +1,5 @@
 /** A store that freezes under reminders and sends until their commits are given up, and then carries them out late: every effect once. */
-import { expect, it } from 'vitest'
+import { it } from 'vitest'
 import { startPostgres } from '../servers/postgres.ts'
 import { startRedis } from '../servers/redis.ts'
 import { CrashLedger } from './crash-ledger.ts'
