@@ -160,7 +160,7 @@ test('settings that lose commits are warned of', async () => {
   expect(warnings).toEqual([expect.stringMatching(/set synchronous_commit on/)])
 })
 
-test('a store that was closed is unavailable, its commits unknown; the other on the same connections goes on', async () => {
+test('a store that was closed is unavailable, its commits too; the other on the same connections goes on', async () => {
   const { actors, cluster } = openStores(await database(), { clock })
   await actors.open()
   await cluster.open()
@@ -170,7 +170,7 @@ test('a store that was closed is unavailable, its commits unknown; the other on 
   const claim = { type: 'T', shard: 0, epoch: 1, nonce: 'n' }
   await expect(actors.load([{ ...claim, id: 'a' }])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   await expect(actors.claim([claim])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
-  expect(await actors.commit([{ ...claim, id: 'a', previous: 0, head: Buffer.alloc(1) }])).toEqual(['unknown'])
+  expect(await actors.commit([{ ...claim, id: 'a', previous: 0, head: Buffer.alloc(1) }])).toEqual(['unavailable'])
   await actors.open()
   expect(await actors.commit([{ ...claim, id: 'a', previous: 0, head: Buffer.alloc(1) }])).toEqual(['fenced'])
   await actors.close()

@@ -44,7 +44,7 @@ describe('an actor class', () => {
       work() {}
     }
     expect(problemsOf(Odd)).toEqual([
-      'options: unrecognized key "mailbx"; there are idleAfter, reentrancy, maxDepth, mailbox, turnTimeout, keepReplies, maxReminders, drainTimeout, placement',
+      'options: unrecognized key "mailbx"; there are idleAfter, reentrancy, maxDepth, mailbox, mailboxBytes, turnTimeout, keepReplies, maxReminders, drainTimeout, placement',
       'methods.work: unrecognized key "readOnly"; there are readonly, input',
     ])
   })
