@@ -34,7 +34,7 @@ export function addCertsCommand(program: Command): void {
     flag('--types <names>', 'actor types that these hosts may run, with commas (default: any)').argParser(readNames('actor type')),
     flag('--days <count>', 'how long they are good').default(365).argParser(readNumber(1, 3650, true)),
     new Option('--no-lead', 'these hosts may not lead placement: for clusters with `troupe placement` processes'),
-    new Option('--add', 'sign with the authority that is in the folder'),
+    new Option('--add', 'sign with the authority that is in the folder; the certificates of placement and the client are made anew'),
     new Option('--replace', 'replace the authority that is in the folder').conflicts('add'),
   ]
   for (const option of options) command.addOption(option)

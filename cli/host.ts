@@ -63,7 +63,7 @@ const clusterFlags = (): Option[] => [
   flag('--placement <addresses>', 'HOST:PORT[,HOST:PORT…] of placement services; without it hosts do that themselves').argParser(readAddresses),
   flag('--port <port>', 'port for other hosts; 0: chosen by the system').default(0).argParser(readPort),
   flag('--placement-port <port>', 'port of the placement candidate in this host; 0: chosen by the system').default(0).argParser(readPort),
-  flag('--advertise <address>', 'HOST or HOST:PORT under which other machines reach this host (default: the address it listens on)'),
+  flag('--advertise <address>', 'HOST or HOST:PORT under which other machines reach this host (default: the address it listens on; needed with --listen 0.0.0.0 on a store in the network)'),
   flag('--host-id <name>', 'name of this host, unique in the cluster (default: made up)').argParser(readHostId),
   flag('--weight <number>', 'relative capacity').default(1).argParser(readNumber(0.01, 1000)),
   flag('--lease-ttl <duration>', 'how long the right to serve lasts without renewal').default(2_000, '2s').argParser(readDuration),
@@ -75,7 +75,8 @@ const examples = `
 Examples:
   troupe host app.ts                                        on LMDB in ./.troupe, which more hosts on this machine may share
   troupe host app.ts --http-port 0 --grpc-port off          the next host of that cluster
-  troupe host app.ts --store redis://10.0.0.9:6379 --listen 10.0.0.1
+  troupe host app.ts --store redis://10.0.0.9:6379 --listen 10.0.0.1 --host-id a --tls-ca certs/ca.crt --tls-cert certs/host-a.crt --tls-key certs/host-a.key --doors-tls mutual
+  troupe host app.ts --store redis://10.0.0.9:6379 --listen 10.0.0.1 --insecure     in a network that keeps strangers out
   troupe host app.ts --store redis://10.0.0.9:6379 --placement 10.0.0.1:50005,10.0.0.2:50005
   troupe host app.ts --placement 10.0.0.1:50005 --store redis://10.0.0.9:6379 --cluster-store etcd://10.0.0.5:2379,10.0.0.6:2379`
 

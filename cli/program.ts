@@ -27,7 +27,7 @@ Examples:
   troupe sends Account --dead                     durable sends that failed for good
   troupe certs                                    certificates for mutual TLS in a development cluster
 
-Each flag may also be given as an environment variable: --http-port is TROUPE_HTTP_PORT.
+Flags whose help names an env may also be given as that environment variable: --http-port is TROUPE_HTTP_PORT.
 Exit codes: 0 ok, 1 it failed while running, 2 it was called wrongly.`
 
 /** commander says `error: …`, with its suggestion on a second line; ours is one line with a code. */
