@@ -9,7 +9,7 @@ import { TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
 import type { ClusterStore } from '../stores/cluster-store.ts'
-import { joinAddress, splitAddress } from './addresses.ts'
+import { reachableAt } from './addresses.ts'
 import { defaultFlapTimes } from './flapping.ts'
 import { LeaderSeat, type CandidateStatus } from './leader-seat.ts'
 import type { LeaderTimes } from './leader.ts'
@@ -145,10 +145,4 @@ function checked(options: PlacementOptions): PlacementOptions & { shardBits: num
   ].filter(problem => problem !== undefined)
   if (problems.length > 0) throw new TroupeError('BAD_OPTION', `placement: ${problems.join('; ')}`)
   return { ...options, shardBits, maxMoves }
-}
-
-/** The address that others use: the advertised host, with the bound port unless it names its own. */
-function reachableAt(bound: string, advertise: string | undefined): string {
-  if (advertise === undefined) return bound
-  return /:\d+$/.test(advertise) ? advertise : joinAddress(advertise, splitAddress(bound).port)
 }

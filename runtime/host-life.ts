@@ -9,6 +9,7 @@
 import type { ActorType } from '../actors/actor-type.ts'
 import { encode } from '../core/codec.ts'
 import { TroupeError } from '../core/errors.ts'
+import { reachableAt } from '../placement/addresses.ts'
 import { LeaseKeeper } from '../placement/lease-keeper.ts'
 import { LeaseThread } from '../placement/lease-thread.ts'
 import type { LeaseHolder } from '../placement/lease.ts'
@@ -341,10 +342,4 @@ export class HostLife {
     await this.membership.close()
     await this.#transport?.close()
   }
-}
-
-/** The address that others use: the advertised host, with the bound port unless it names its own. */
-export function reachableAt(bound: string, advertise: string | undefined): string {
-  if (advertise === undefined) return bound
-  return /:\d+$/.test(advertise) ? advertise : `${advertise}:${bound.slice(bound.lastIndexOf(':') + 1)}`
 }

@@ -14,6 +14,7 @@ import { sleep } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
 import { checkId, checkMember, checkType } from '../core/ids.ts'
 import { TlsIdentity } from '../core/tls-identity.ts'
+import { advertisedHost, reachableAt } from '../placement/addresses.ts'
 import { checkOwnGrants, type ClusterTls } from '../placement/grpc-tls.ts'
 import type { servePlacement } from '../placement/placement-grpc.ts'
 import { startCandidate, type PlacementCandidate } from '../placement/placement-server.ts'
@@ -31,7 +32,7 @@ import { LoadSignal } from './dispatch/load-signal.ts'
 import { CallAdmission } from './dispatch/overload.ts'
 import { HostReferences } from './dispatch/references.ts'
 import type { HostPhase } from './dispatch/status-report.ts'
-import { HostLife, reachableAt, type LifeAdapters, type QueueState } from './host-life.ts'
+import { HostLife, type LifeAdapters, type QueueState } from './host-life.ts'
 import { resolveHostOptions, type HostOptions, type ResolvedHostOptions } from './host-options.ts'
 import { Lifecycle, type Stage } from './lifecycle.ts'
 
@@ -157,7 +158,7 @@ export class Host implements Dispatcher {
   async #startCandidate(): Promise<void> {
     const { listen, placementPort, clock, random, log, shardBits, namespace, insecure } = this.#options
     const { serve, probe } = this.#adapters
-    const advertise = listen.advertise?.replace(/:\d+$/, '')
+    const advertise = listen.advertise === undefined ? undefined : advertisedHost(listen.advertise)
     this.#candidate = await startCandidate({
       host: listen.host, port: placementPort, clock, random, log, shardBits, clusterStore: this.#stores.cluster, namespace, security: { tls: this.#tls, insecure },
       clusterStoreApart: this.#stores.cluster.name !== this.#stores.actors.name,
