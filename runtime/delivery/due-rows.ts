@@ -22,7 +22,7 @@ import { expireKey, sweep } from './expiry.ts'
 import { internalCall, type InternalRun } from './internal-turn.ts'
 import { isReminder, ReminderRun } from './run-reminder.ts'
 import { SEND_PREFIX } from './send-row.ts'
-import { describe } from './send-verdict.ts'
+import { describe, ofTheMoment } from './send-verdict.ts'
 import { isCulprit, MARK_PREFIX, type Suspect, type Suspects } from './suspects.ts'
 
 interface DueRowsOptions {
@@ -154,7 +154,7 @@ const ended = (result: unknown): FireResult => typeof result === 'number' ? { re
 
 /**
  * Its turn ran, and nothing of it is stored: an abandoned turn's memory is gone with its activation. A turn that threw because
- * it could not read from the store is like one that could not begin.
+ * it could not read from the store, or could call nobody since a lease had run out, is like one that could not begin.
  */
 const hasRun = (error: unknown): boolean => isActorError(error) || !TroupeError.is(error)
-  || (error.executed === 'yes' && error.code !== 'STORE_UNAVAILABLE') || error.code === 'TURN_TIMEOUT'
+  || (error.executed === 'yes' && !ofTheMoment.has(error.code)) || error.code === 'TURN_TIMEOUT'

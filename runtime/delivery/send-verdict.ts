@@ -46,11 +46,15 @@ export function judge(pending: PendingSend, error: unknown, chance: number, limi
 
 /**
  * An error of an author: the method ran. An abandoned turn's memory is gone: nothing of it can be stored any more. A turn that
- * threw because it could not read from the store is refused by the moment, as its commit would have been.
+ * threw because it could not read from the store, or could call nobody since a lease had run out, is refused by the moment, as its
+ * commit would have been.
  */
 const counts = (error: unknown): boolean => !TroupeError.is(error) || error.code === 'TURN_TIMEOUT'
-  || (error.executed === 'yes' && error.code !== 'STORE_UNAVAILABLE')
+  || (error.executed === 'yes' && !ofTheMoment.has(error.code))
   || (error.executed === 'no' && !error.retryable && !ofDeployment.has(error.code))
+
+/** Of a turn that threw: an outage, not its method. */
+export const ofTheMoment: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['STORE_UNAVAILABLE', 'NO_LEASE'])
 
 /** Cured by the next deployment: hosts of a type are all down, its code cannot start or is older than the state. */
 const ofDeployment = new Set<ErrorCode>(['UNKNOWN_TYPE', 'ACTIVATION_FAILED', 'STATE_TOO_NEW', 'STATE_UNREADABLE'])

@@ -56,6 +56,36 @@ class Keeper extends Actor {
   }
 }
 
+const attempts: number[] = []
+
+/** Its reminder, and the send that it gets, call another actor when the test says so. */
+class Runner extends Actor {
+  runs = 0
+  async set(): Promise<void> {
+    await this.ctx.reminders.set('run', { in: 1, retry: { attempts: 2, backoff: 50 } }, this._run)
+  }
+  async _run({ attempt }: { attempt: number }): Promise<void> {
+    attempts.push(attempt)
+    turn.begun.fire()
+    await turn.end.wait('the end of the turn')
+    await this.ctx.actor(Keeper, 'called').add()
+    this.runs++
+  }
+  async send(): Promise<void> {
+    await this.ctx.send(Runner, 'target', { retry: { attempts: 1 } }).receive()
+  }
+  async receive(): Promise<void> {
+    turn.begun.fire()
+    await turn.end.wait('the end of the turn')
+    await this.ctx.actor(Keeper, 'called').add()
+    this.runs++
+  }
+  count(): number {
+    return this.runs
+  }
+  static readonly methods = { count: { readonly: true } }
+}
+
 class Caller extends Actor {
   found = 0
   async onActivate(): Promise<void> {
@@ -68,7 +98,7 @@ class Caller extends Actor {
 
 async function started(more: Partial<HostOptions> = {}): Promise<{ host: Host; store: HeldStore }> {
   const store = new HeldStore(new SystemClock())
-  const host = await createHost({ actors: [Keeper, Bell, Caller], store: { actors: new SharedStore(), cluster: store }, hostId: 'one', leaseTtl: 400, ...more })
+  const host = await createHost({ actors: [Keeper, Bell, Caller, Runner], store: { actors: new SharedStore(), cluster: store }, hostId: 'one', leaseTtl: 400, ...more })
   onTestFinished(() => host.stop())
   return { host, store }
 }
@@ -167,6 +197,23 @@ describe('a host whose lease has run out', () => {
     store.away = false
     expect(await waiting).toBe(2)
   }, 20_000)
+})
+
+describe('a turn that could call nobody because the lease ran out', () => {
+  it.each([['reminder', 'one', 'set'], ['send', 'target', 'send']] as const)('is no failure of the %s that it ran', async (_what, id, start) => {
+    const { host, store } = await started()
+    newTurn()
+    attempts.length = 0
+    await host.actor(Runner, 'one')[start]()
+    await turn.begun.wait()
+    store.keep = store.away = true
+    await until(() => host.hostStatus().leaseLeftMs! < 0, 'the lease has run out')
+    turn.end.fire()
+    await new Promise(resolve => setTimeout(resolve, 50))
+    store.away = false
+    await expect.poll(() => host.actor(Runner, id).count(), { timeout: 5000 }).toBe(1)
+    if (start === 'set') expect(attempts).toEqual([1, 1])
+  })
 })
 
 describe('rejoining again and again', () => {
