@@ -15,7 +15,7 @@
  *
  * Who suspects everybody should suspect himself: when the leases of more than half of at least three members are over at
  * once, one of them is named only when it has been over for `massSilenceMs`. And after the store was away, or this process stood still,
- * everybody has the time of one lease to renew it.
+ * everybody has the time of one lease of his to renew it.
  */
 import type { LeaseState } from '../stores/cluster-store.ts'
 import type { Member } from './membership.ts'
@@ -37,12 +37,14 @@ interface Entry {
   heardMs: number
   /** When its lease will be over, by this process's clock; undefined until it was looked at. */
   leaseEndsMs: number | undefined
+  /** The most that was ever left of its lease: about what it asks for, which may be more than is usual. */
+  leaseMs: number
 }
 
 export class Members {
   readonly #times: MemberTimes
   readonly #entries = new Map<string, Entry>()
-  #graceUntilMs = -Infinity
+  #excusedMs = -Infinity
   #massSinceMs: number | undefined
 
   constructor(times: MemberTimes) {
@@ -51,14 +53,14 @@ export class Members {
 
   /** The members of the stored table. */
   restore(members: Iterable<Member>, nowMs: number): void {
-    for (const member of members) this.#entries.set(member.id, { member, phase: 'expected', heardMs: nowMs, leaseEndsMs: undefined })
+    for (const member of members) this.#entries.set(member.id, { member, phase: 'expected', heardMs: nowMs, leaseEndsMs: undefined, leaseMs: 0 })
   }
 
   /** Adds or replaces a member whose stream is open. */
   put(member: Member, nowMs: number): void {
     const known = this.#entries.get(member.id)
     const same = known?.member.incarnation === member.incarnation
-    this.#entries.set(member.id, { member, phase: 'alive', heardMs: nowMs, leaseEndsMs: same ? known.leaseEndsMs : undefined })
+    this.#entries.set(member.id, { member, phase: 'alive', heardMs: nowMs, leaseEndsMs: same ? known.leaseEndsMs : undefined, leaseMs: same ? known.leaseMs : 0 })
   }
 
   heard(id: string, nowMs: number): void {
@@ -112,7 +114,7 @@ export class Members {
 
   /** The store was away, or this process stood still at `atMs`: leases that are over may be so for no fault of their holders. */
   excuse(atMs: number): void {
-    this.#graceUntilMs = Math.max(this.#graceUntilMs, atMs + this.#times.leaseMs)
+    this.#excusedMs = Math.max(this.#excusedMs, atMs)
   }
 
   /** Takes note of the leases as the store has them now, and names the members that should lose theirs. */
@@ -126,6 +128,7 @@ export class Members {
       // Not there: revoked or ended before, and never to come back.
       if (left === undefined) gone.push(entry.member)
       else if (left <= 0) over.push(entry)
+      else entry.leaseMs = Math.max(entry.leaseMs, left)
     }
     return [...gone, ...this.#believed(over, nowMs).map(entry => entry.member)]
   }
@@ -139,10 +142,10 @@ export class Members {
     const { massSilenceMs, leaseMs } = this.#times
     const mass = this.#entries.size >= 3 && over.length * 2 > this.#entries.size
     if (!mass) this.#massSinceMs = undefined
-    if (nowMs < this.#graceUntilMs) return []
-    if (!mass) return over
+    const tried = over.filter(entry => nowMs >= this.#excusedMs + Math.max(leaseMs, entry.leaseMs))
+    if (!mass || tried.length === 0) return tried
     this.#massSinceMs ??= nowMs
     // Since when is told by the leases: a cluster that died long ago, found by a leader that was just started, is not waited for again.
-    return nowMs - this.#massSinceMs < leaseMs ? [] : over.filter(entry => nowMs - entry.leaseEndsMs! >= massSilenceMs)
+    return nowMs - this.#massSinceMs < leaseMs ? [] : tried.filter(entry => nowMs - entry.leaseEndsMs! >= massSilenceMs)
   }
 }

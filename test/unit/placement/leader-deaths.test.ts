@@ -23,6 +23,25 @@ test('a host that stops renewing is dead when its lease is over and was revoked,
   expect((await w.store.renewLease({ id: 'c1', ttlMs: LEASE_MS })).held).toBe(false)
 })
 
+test('a host with a longer lease than usual has that long to renew it when the store comes back', async () => {
+  const w = new World()
+  const [a, b, c] = await three(w)
+  // It asks for 10 s, so it looks every 2.5 s whether the store is there again.
+  await w.store.renewLease({ id: 'c1', ttlMs: 10_000 })
+  await w.pass(1_250, [a, b])
+  const back = w.storeFails()
+  await w.pass(12_000, [a, b])
+  back()
+  await w.pass(4_000, [a, b])
+  expect((await w.store.renewLease({ id: 'c1', ttlMs: 10_000 })).held).toBe(true)
+  await w.pass(8_000, [a, b])
+  expect(a.owned('c')).toBeGreaterThan(0)
+  expect(c.ended).toBe(false)
+  // Without an outage nobody waits longer than the lease itself.
+  await w.pass(3_000, [a, b])
+  expect(a.owned('c')).toBe(0)
+})
+
 test('cut off from the leader, but renewing: it stays an owner for ever', async () => {
   const w = new World()
   const [a, b, c] = await three(w)
