@@ -8,10 +8,10 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
 import { createRequire } from 'node:module'
-import type { AddressInfo, Socket } from 'node:net'
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Caller } from '../actors/authorize.ts'
-import { SystemClock, type Clock } from '../core/clock.ts'
+import { sleep, SystemClock, type Clock } from '../core/clock.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
 import { TroupeError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
@@ -67,6 +67,11 @@ const KEEP_ALIVE_MS = 72_000
 /** How often node looks for requests that are over their time. */
 const CHECK_MS = 1000
 const OVERLOAD_RETRY_MS = 500
+/** A door that was asked something within this time before it stops takes leave of its clients: how long they may settle, and how long nothing must come. */
+const BUSY_MS = 1_000
+const SETTLE_MS = 50
+const LINGER_MS = 50
+const LOOK_MS = 10
 
 class HttpGateway implements Gateway, ExchangeOwner {
   readonly name = 'http'
@@ -83,7 +88,8 @@ class HttpGateway implements Gateway, ExchangeOwner {
   #unwatch: (() => void) | undefined
   readonly #inFlight = new Set<HttpExchange>()
   #routes: HttpRoutes | undefined
-  #whenIdle: (() => void) | undefined
+  /** When a request began or ended last. */
+  #lastMs = -Infinity
 
   constructor(options: HttpGatewayOptions) {
     this.#options = options
@@ -163,7 +169,7 @@ class HttpGateway implements Gateway, ExchangeOwner {
 
   ended(exchange: HttpExchange): void {
     this.#inFlight.delete(exchange)
-    if (this.#inFlight.size === 0) this.#whenIdle?.()
+    if (this.draining || this.#inFlight.size === 0) this.#lastMs = this.clock.monotonicMs()
   }
 
   drain(): void {
@@ -171,21 +177,31 @@ class HttpGateway implements Gateway, ExchangeOwner {
   }
 
   async stop(timeoutMs: number): Promise<void> {
-    this.draining = true
     this.#unwatch?.()
-    if (this.#server?.listening !== true) return
-    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
-    if (this.#inFlight.size > 0) {
-      await new Promise<void>(resolve => {
-        const timer = this.clock.after(timeoutMs, resolve, true)
-        this.#whenIdle = () => {
-          timer.cancel()
-          resolve()
-        }
-      })
+    if (this.#server?.listening !== true) {
+      this.draining = true
+      return
     }
+    const busy = this.#inFlight.size > 0 || this.clock.monotonicMs() - this.#lastMs < BUSY_MS
+    // A port that closes resets what it has not accepted yet, and clients that were told to go come back at once: let them stay for a moment.
+    this.draining = false
+    if (busy) await sleep(this.clock, SETTLE_MS)
+    // Only the port: idle connections stay, a request may be on its way. From now on each is told to close with its next answer.
+    const closed = new Promise<void>(resolve => NetServer.prototype.close.call(this.#server, () => resolve()))
+    this.draining = true
+    if (busy) await this.#quiet(timeoutMs)
+    this.#server.close()
     this.#server.closeAllConnections()
     await closed
+  }
+
+  /** Until nothing is asked any more, for `timeoutMs` at most. */
+  async #quiet(timeoutMs: number): Promise<void> {
+    const untilMs = this.clock.monotonicMs() + timeoutMs
+    while (this.clock.monotonicMs() < untilMs) {
+      if (this.#inFlight.size === 0 && this.clock.monotonicMs() - this.#lastMs >= LINGER_MS) return
+      await sleep(this.clock, Math.min(LOOK_MS, Math.max(1, untilMs - this.clock.monotonicMs())))
+    }
   }
 }
 

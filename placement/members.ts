@@ -41,6 +41,9 @@ interface Entry {
   leaseMs: number
 }
 
+/** Hosts renew four times in a lease: with so little left of it a host has missed two renewals at least. */
+const NEARLY_OVER = 0.3
+
 export class Members {
   readonly #times: MemberTimes
   readonly #entries = new Map<string, Entry>()
@@ -140,7 +143,9 @@ export class Members {
 
   #believed(over: readonly Entry[], nowMs: number): readonly Entry[] {
     const { massSilenceMs, leaseMs } = this.#times
-    const mass = this.#entries.size >= 3 && over.length * 2 > this.#entries.size
+    // Those that fell silent together run out one after the other, within a renewal's time: whoever is that near its end counts.
+    const silent = [...this.#entries.values()].filter(({ leaseEndsMs }) => leaseEndsMs !== undefined && leaseEndsMs - nowMs <= leaseMs * NEARLY_OVER)
+    const mass = this.#entries.size >= 3 && silent.length * 2 > this.#entries.size
     if (!mass) this.#massSinceMs = undefined
     const tried = over.filter(entry => nowMs >= this.#excusedMs + Math.max(leaseMs, entry.leaseMs))
     if (!mass || tried.length === 0) return tried

@@ -199,8 +199,10 @@ export class PlacementClient implements Membership {
     const look = (): void => {
       if (this.#leaving !== done || this.#phase === 'ended') return
       silentMs = this.connected ? 0 : silentMs + LEAVE_LOOK_MS
-      if (silentMs >= LEAVE_ALONE_MS) done()
-      else this.#clock.after(LEAVE_LOOK_MS, look, true)
+      if (silentMs >= LEAVE_ALONE_MS) {
+        this.#log.warn({}, 'nobody leads placement now: this host leaves without handing its shards to others, who get them when somebody leads')
+        done()
+      } else this.#clock.after(LEAVE_LOOK_MS, look, true)
     }
     look()
   }

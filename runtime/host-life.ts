@@ -53,6 +53,8 @@ import type { PeerHandler, Transport } from './transport/transport.ts'
 
 /** How long a leaving host lets its shards find new owners; running turns have their own, shorter drain time. */
 const LEAVE_MS = 15_000
+/** The same when there is nobody to give them to: the leader just has to know. */
+const LEAVE_ALONE_MS = 1_000
 
 export interface LifeAdapters {
   readonly transport?: (options: PeerOptions & { readonly bind: ResolvedHostOptions['listen'] }) => Transport
@@ -112,6 +114,7 @@ export class HostLife {
   /** Who leads placement, as the last renewal said. */
   #leader: string | undefined
   #abandoned = false
+  #left = false
   /** Ends the wait for news of a store that lost writes: the store outlasts this life. */
   readonly #unlisten: () => void
   readonly report: StatusReport
@@ -272,7 +275,7 @@ export class HostLife {
     const longestDrainMs = Math.max(options.drainTimeoutMs, ...[...types.values()].map(t => t.drainTimeoutMs ?? 0))
     return [
       // Its last commits need the lease.
-      { name: 'lease', stop: () => { this.#unlisten(); return this.membership.close() } },
+      { name: 'lease', stop: () => this.#endMembership() },
       { name: 'clocks', stop: () => { this.#idle.close(); this.#timers.close(); this.#heldUp.close() } },
       {
         name: 'transport',
@@ -309,9 +312,23 @@ export class HostLife {
     }, timeoutMs)
   }
 
-  /** Gives its shards to others; its lease lasts until `stop` has stored what running turns leave. Never throws. */
-  leave(): Promise<void> {
-    return this.membership.leave(LEAVE_MS)
+  /**
+   * Gives its shards to others; its lease lasts until `stop` has stored what running turns leave. When there is nobody to give them
+   * to, it serves on until its doors are closed. Never throws.
+   */
+  async leave(): Promise<void> {
+    const { hostId } = this.#parts.options
+    const heirs = [...this.membership.table.members.values()].some(({ id, leaving, types }) =>
+      id !== hostId && !leaving && types.some(type => this.#parts.types.has(type)))
+    if (!heirs) return
+    this.#left = true
+    await this.membership.leave(LEAVE_MS)
+  }
+
+  async #endMembership(): Promise<void> {
+    this.#unlisten()
+    if (!this.#left) await this.membership.leave(LEAVE_ALONE_MS)
+    await this.membership.close()
   }
 
   static readonly leaveWithinMs = LEAVE_MS + 2000

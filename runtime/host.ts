@@ -246,6 +246,7 @@ export class Host implements Dispatcher {
     }
     this.#rejoining = undefined
     if (this.#phase === 'starting') this.#phase = 'serving'
+    log.info({ incarnation: this.incarnation }, 'this host is a member again')
   }
 
   // ---- calls --------------------------------------------------------------------------------------------------------

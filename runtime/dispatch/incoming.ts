@@ -100,7 +100,7 @@ class Served {
       // An answer that no link could carry: the caller is told so instead, or gets the beginning of a long error.
       taken = this.link.send([kind.error, message[1], message[0] === kind.error ? cutError(message[2]) : packError(ranToItsEnd(messageOf(error)))])
     }
-    if (!taken && this.phase === 'open') this.#log.warn({ peer: this.link.peerId }, 'an answer was dropped: the link is full; its caller gets a timeout')
+    if (!taken && this.phase === 'open') this.#log.warn({ peer: this.link.peerId }, 'an answer was dropped: the link is full or closing; its caller is told that nobody knows, or gets a timeout')
   }
 
   takeStream(id: number): Stream | undefined {

@@ -235,11 +235,11 @@ export class Router {
 
   #begin(type: ActorType | undefined, index: number, owner: ShardOwner, call: Invocation): void {
     if (type === undefined) return this.#moved(call)
+    // First: whoever may not call hears nothing of what could be called.
+    if (this.#options.authorizer?.admits(call) === false) return
     if (call.kind === 'method' && !type.methods.has(call.methodName)) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
     const shard = this.#shards.get(type.name, index, owner)
     if (shard.phase === 'serving') {
-      // A call that is refused activates nothing.
-      if (this.#options.authorizer?.admits(call) === false) return
       return this.#deliver(this.#options.activate(type, call.id, index, shard.epoch), type, call)
     }
     if (this.#shards.parked >= this.#options.maxParked && !mechanisms.off?.has('parked-bound')) return call.fail(overloaded('calls wait for shards on their way to this host', this.#options.maxParked))

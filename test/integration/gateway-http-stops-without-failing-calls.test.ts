@@ -31,11 +31,13 @@ test('stop lets calls in flight end, takes no new connection, and closes idle on
   const call = ask(path)
   await within(entered.promise, 'the call')
   const stopped = gateway.stop(5000)
-  await idle.untilClosed()
-  await expect(ask(path)).rejects.toThrow()
+  for (;;) if (await ask('/v1.0/healthz').then(() => false, () => true)) break
+  // Its client may be about to ask: it is closed with the last of the others.
+  expect(idle.socket.readableEnded).toBe(false)
   gate.resolve()
   expect(await call).toMatchObject({ status: 200, body: 'done' })
   await within(stopped, 'stop')
+  await idle.untilClosed()
 })
 
 test('stop cuts off what does not end within its time, and cancels it', async () => {
