@@ -53,14 +53,17 @@ function hostTable(hosts: readonly HostStatus[]): string {
   const rows = hosts.flatMap(host => {
     const types: readonly (string | undefined)[] = host.types.length > 0 ? host.types : [undefined]
     return types.map((type, i): Cell[] => [
-      ...(i === 0 ? [host.id, host.phase, leaseOf(host), host.http || '-', host.address || '-', String(host.tableVersion)] : ['', '', '', '', '', '']),
+      ...(i === 0 ? [host.id, host.leads === true ? `${host.phase}, leads` : host.phase, leaseOf(host), host.http || '-', host.address || '-', answered(host, host.tableVersion)] : ['', '', '', '', '', '']),
       type ?? '-',
-      type === undefined ? '-' : host.shards[type] ?? 0,
-      type === undefined ? '-' : host.activations[type] ?? 0,
+      type === undefined ? '-' : answered(host, host.shards[type] ?? 0),
+      type === undefined ? '-' : answered(host, host.activations[type] ?? 0),
     ])
   })
   return formatTable(['HOST', 'PHASE', 'LEASE', 'HTTP', 'PEER', 'TABLE', 'TYPE', 'SHARDS', 'ACTIVATIONS'], rows)
 }
+
+/** What only the host itself could tell. */
+const answered = (host: HostStatus, value: number): Cell => (host.phase === 'unreachable' ? '-' : value)
 
 /** What a host says of its store, when it is not all well. */
 function storeTroubles({ id, storeHealth }: HostStatus): string[] {

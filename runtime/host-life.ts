@@ -83,6 +83,8 @@ export interface LifeParts {
   /** Bound addresses; this life writes `peer`. */
   readonly addresses: Record<string, string>
   readonly phase: () => HostPhase
+  /** Its host's candidate leads placement. */
+  readonly leads: () => boolean
   /** Its place in the cluster is lost for good. */
   readonly onExpelled: (reason: Error) => void
   /** The stream to whoever leads placement broke. */
@@ -176,7 +178,7 @@ export class HostLife {
     this.report = new StatusReport({
       self: () => ({ id: hostId, incarnation, addresses: parts.addresses, phase: parts.phase() }),
       types, weight: options.weight, shardBits, storeName: stores.actors.name, alone: !parts.member,
-      leaseLeftMs: () => this.#lease?.leftMs(), storeHealth: () => stores.actors.health, leader: () => this.#leader,
+      leaseLeftMs: () => this.#lease?.leftMs(), storeHealth: () => stores.actors.health, leads: parts.leads, leader: () => this.#leader,
       membership: this.membership, catalog: this.#catalog, router: this.router, transport: this.#transport, outgoing: this.#outgoing, clock,
     })
     this.#lifecycle = new Lifecycle(this.#stages(), clock, log)

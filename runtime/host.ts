@@ -108,7 +108,7 @@ export class Host implements Dispatcher {
   #newLife(incarnation: string): HostLife {
     const life: HostLife = new HostLife({
       options: this.#options, incarnation, types: this.#types, stores: this.#stores, adapters: this.#adapters, member: this.#isMember,
-      callClock: this.#callClock, refs: this.#refs, admission: this.#admission, tls: this.#tls, addresses: this.addresses, phase: () => this.#phase,
+      callClock: this.#callClock, refs: this.#refs, admission: this.#admission, tls: this.#tls, addresses: this.addresses, phase: () => this.#phase, leads: () => this.#candidate?.status().leading === true,
       onExpelled: reason => { if (this.#life === life) this.#expelled(reason) },
       onLeaderLost: () => this.#candidate?.nudge(),
     })

@@ -84,6 +84,8 @@ export interface HostStatus {
   readonly activations: Readonly<Record<string, number>>
   /** Whether it hears its placement service; for the metadata route. */
   readonly placement?: ClusterStatus['placement']
+  /** It leads placement. */
+  readonly leads?: boolean
   /** Until its lease runs out; less than 0: it may not serve now. Absent when it has none, being alone. */
   readonly leaseLeftMs?: number
   /** Of its connection to the store; absent where the store is in its own process. */

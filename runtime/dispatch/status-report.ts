@@ -23,6 +23,8 @@ interface Sources {
   readonly alone: boolean
   readonly leaseLeftMs: () => number | undefined
   readonly storeHealth: () => StoreHealth | undefined
+  /** Its own candidate leads placement. */
+  readonly leads: () => boolean
   /** Who leads placement. */
   readonly leader: () => string | undefined
   readonly membership: Membership
@@ -56,6 +58,7 @@ export class StatusReport {
       tableVersion: table.version, shards, activations: catalog.counts(), placement: this.#placement(),
       ...(leaseLeftMs === undefined ? {} : { leaseLeftMs: Math.round(leaseLeftMs) }),
       ...(storeHealth === undefined ? {} : { storeHealth }),
+      ...(this.#sources.leads() ? { leads: true } : {}),
     }
   }
 

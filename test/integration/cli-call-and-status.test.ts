@@ -92,7 +92,7 @@ describe('troupe status', () => {
     expect(code).toBe(0)
     expect(stdout).toMatch(/table version \d+, placement connected, led by 127\.0\.0\.1:\d+, store lmdb:/)
     expect(stdout).toMatch(/^HOST +PHASE +LEASE +HTTP +PEER +TABLE +TYPE +SHARDS +ACTIVATIONS$/m)
-    expect(stdout).toMatch(/^solo +serving +\d\.\d s +http:\/\/127\.0\.0\.1:\d+ .*1,024/m)
+    expect(stdout).toMatch(/^solo +serving, leads +\d\.\d s +http:\/\/127\.0\.0\.1:\d+ .*1,024/m)
     expect(stdout).toMatch(/Counter +1,024 +\d+/)
   })
 

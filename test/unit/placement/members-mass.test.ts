@@ -9,7 +9,7 @@ const RENEW_MS = 500
 
 /** The cluster's leases at `nowMs`, when those of `silent` were renewed last before 0, each some ms apart, and the others as they should be. */
 function cluster(ids: readonly string[], silent: readonly string[]) {
-  const members = new Members(defaultLeaderTimes, 0)
+  const members = new Members(defaultLeaderTimes)
   for (const id of ids) members.put(memberOf(id), 0)
   const leftMs = (id: string, nowMs: number): number => {
     const at = silent.indexOf(id)
