@@ -13,8 +13,8 @@ const settleMs = 15_000
 function clusterHost() {
   let host: Host | undefined
 
-  const start = async (placement: string, store: string, id: string): Promise<void> => {
-    host = await openHost(scope, { placement, store, hostId: id })
+  const start = async (store: string, id: string): Promise<void> => {
+    host = await openHost(scope, { store, hostId: id })
   }
 
   /** `count` ids of counters that live on `owner`, as soon as the table says so. */

@@ -14,8 +14,8 @@ function sendingHost() {
   let host: Host | undefined
 
   /** `what`: the type that this host runs. */
-  const start = async (placement: string, store: string, what: 'Sender' | 'Receiver'): Promise<void> => {
-    host = await createHost({ actors: [what === 'Sender' ? Sender : Receiver], placement, store, hostId: what, checkReadonly: false })
+  const start = async (store: string, what: 'Sender' | 'Receiver'): Promise<void> => {
+    host = await createHost({ actors: [what === 'Sender' ? Sender : Receiver], store, hostId: what, checkReadonly: false })
     scope.defer(() => host!.stop())
   }
 

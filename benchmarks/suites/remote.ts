@@ -1,29 +1,19 @@
 /**
- * `remote`: a readonly call from one host to actors of another, each a process of its own; placement runs in this one. The
+ * `remote`: a readonly call from one host to actors of another, each a process of its own. The
  * floor is one bare stream between two processes.
  */
-import { startPlacement } from 'troupe'
-import { SystemClock } from '../../core/clock.ts'
-import { silentLogger } from '../../core/logger.ts'
-import { SystemRandom } from '../../core/random.ts'
 import type { StreamClientApi } from '../floors/stream-client.ts'
 import { withCpuOf } from '../harness/cpu.ts'
 import type { Scope } from '../harness/scope.ts'
 import type { RateCase, Suite } from '../harness/suite.ts'
 import type { ClusterHostApi } from '../subjects/cluster-host.ts'
-import { openMemoryStores } from '../subjects/memory-stores.ts'
 
 /** A caller and an owner, both members of one cluster. */
 async function startCluster(scope: Scope) {
-  const clock = new SystemClock()
-  const placement = await startPlacement({
-    clusterStore: openMemoryStores().cluster, clock, random: new SystemRandom(), log: silentLogger,
-  })
-  scope.defer(() => placement.stop())
   const store = `lmdb:${scope.folder()}`
   const startHost = async (id: string) => {
     const host = await scope.child<ClusterHostApi>(new URL('../subjects/cluster-host.ts', import.meta.url))
-    await host.ask('start', placement.address, store, id)
+    await host.ask('start', store, id)
     return host
   }
   return { caller: await startHost('caller'), owner: await startHost('owner') }

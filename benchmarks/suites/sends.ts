@@ -2,28 +2,21 @@
  * `sends`: durable sends from actors of one host to actors of another, from the turn that sends to the turn that is durable
  * there. The floor is one bare durable put an operation, where the send's own row lies: under its actor.
  */
-import { startPlacement } from 'troupe'
-import { SystemClock } from '../../core/clock.ts'
-import { silentLogger } from '../../core/logger.ts'
-import { SystemRandom } from '../../core/random.ts'
 import { openBareLmdb } from '../floors/bare-lmdb.ts'
 import { withCpuOf } from '../harness/cpu.ts'
 import { keepInFlight } from '../harness/keep-in-flight.ts'
 import type { RateCase, Suite } from '../harness/suite.ts'
 import { counterBytes } from '../subjects/counter-bytes.ts'
-import { openMemoryStores } from '../subjects/memory-stores.ts'
 import { ReminderPlans } from '../subjects/reminder-plans.ts'
 import type { SendingHostApi } from '../subjects/sending-host.ts'
 
 const sends = (inFlight: number): RateCase => ({
   kind: 'rate', name: 'LMDB, 1,000 senders to 1,000 targets, two hosts', inFlight, floor: 'LMDB: awaited fsynced put of lmdb, each to a fresh key under its actor', atLeast: 0.2, warmUp: 3,
   async open(scope) {
-    const placement = await startPlacement({ clusterStore: openMemoryStores().cluster, clock: new SystemClock(), random: new SystemRandom(), log: silentLogger })
-    scope.defer(() => placement.stop())
     const store = `lmdb:${scope.folder()}`
     const start = async (what: 'Sender' | 'Receiver') => {
       const host = await scope.child<SendingHostApi>(new URL('../subjects/sending-host.ts', import.meta.url))
-      await host.ask('start', placement.address, store, what)
+      await host.ask('start', store, what)
       return host
     }
     const receiver = await start('Receiver')
