@@ -6,7 +6,7 @@
  * not go away by itself. Two answers to that:
  * - The slice: what gateways let in may keep one turn of the loop busy for `sliceMs`; what comes later in that turn is
  *   refused, which is quick. So turns become short again however much stands at the door, and nearly all of the processor
- *   goes into calls that are served. It ends when all that comes would fit into a turn that is not late.
+ *   goes into calls that are served. It ends when all that comes has fitted into it for a while.
  * - Pressure, from 0 to 2, for lateness that the slice does not cure (peers, references, turns, a store): it rises with each
  *   late turn and falls with time spent in good ones. Up to 1 it is the share of calls from outside that are refused; beyond
  *   that, calls of running turns are refused as well. A turn with one call alone, however long, does not raise it: to let
@@ -23,10 +23,10 @@ export interface LoadLimits {
   readonly lateMs: number
 }
 
-const defaults: LoadLimits = { sliceMs: 15, lateMs: 100 }
+const defaults: LoadLimits = { sliceMs: 10, lateMs: 100 }
 /** Late turns in a row that are no burst. */
 const LASTING = 2
-/** Time without a late turn after which nothing is sliced any more. */
+/** Time without a late turn, and without a call that the slice had no room for, after which nothing is sliced any more. */
 const CALM_MS = 500
 const RISE = 0.1
 /** From the whole of what is refused to nothing of it. */
@@ -108,6 +108,8 @@ export class LoadSignal {
         if (tookMs > this.#limits.lateMs && came > 1) this.#pressure = Math.min(MOST, this.#pressure + RISE)
       }
     } else this.#good(tookMs)
+    // Turns are short because of the slice: without it the next ones would be late.
+    if (this.#sliced > 0) this.#calmMs = 0
     // No call came in this turn of the loop: from here on time is quiet, and would only be measured by waking up.
     if (came + this.#sliced === 0) this.#phase = 'quiet'
     else this.#clock.soon(this.#turnEnds)
