@@ -54,8 +54,11 @@ export class GuardedSends {
   #deathsOf(send: Send): number {
     const losses = this.#losses.get(send)
     if (losses === undefined) return 0
-    if (losses.last !== undefined && this.#lives.isOver(losses.last)) losses.deaths++
-    losses.last = undefined
+    // One that is not known to be over yet may be the next time.
+    if (losses.last !== undefined && this.#lives.isOver(losses.last)) {
+      losses.deaths++
+      losses.last = undefined
+    }
     return losses.deaths
   }
 

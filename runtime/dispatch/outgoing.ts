@@ -94,8 +94,10 @@ export class Outgoing {
   #mayGoOn(call: Invocation, once: Once): boolean {
     const { lives, onMoved } = this.#hooks
     const { lost } = once
-    once.lost = undefined
-    if (lost !== undefined && lives.isOver(lost) && ++once.deaths >= MOST_DEATHS) {
+    // One that is not known to be over yet may be the next time.
+    const over = lost !== undefined && lives.isOver(lost)
+    if (over) once.lost = undefined
+    if (over && ++once.deaths >= MOST_DEATHS) {
       call.fail(new TroupeError('QUARANTINED', `${call.typeName}/${call.id}.${call.methodName}: ${MOST_DEATHS} hosts died while they had this call, the last one was ${lost.host}; it is not sent again; see their logs`))
       return false
     }

