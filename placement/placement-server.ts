@@ -64,8 +64,6 @@ export interface PlacementCandidate {
   stop(): Promise<void>
 }
 
-export type PlacementService = PlacementCandidate
-
 export const defaultLeaderTimes: LeaderTimes = {
   silenceMs: 1_200, leaseMs: defaultLeaseTimes.ttlMs, massSilenceMs: 30_000, batchMs: 50, releaseMs: 5_000, flapping: defaultFlapTimes,
 }

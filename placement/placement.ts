@@ -9,5 +9,5 @@
 export { PlacementClient, type PlacementClientOptions } from './placement-client.ts'
 export { StandaloneMembership, type StandaloneOptions } from './standalone.ts'
 export type { CandidateStatus } from './leader-seat.ts'
-export { startCandidate, startPlacement, type PlacementCandidate, type PlacementOptions, type PlacementService } from './placement-server.ts'
+export { startCandidate, startPlacement, type PlacementCandidate, type PlacementOptions } from './placement-server.ts'
 export type * from './membership.ts'

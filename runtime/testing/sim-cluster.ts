@@ -10,7 +10,7 @@ import type { Timer } from '../../core/clock.ts'
 import { messageOf, TroupeError, type Executed } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { SeededRandom } from '../../core/random.ts'
-import { startPlacement, type PlacementService } from '../../placement/placement-server.ts'
+import { startPlacement, type PlacementCandidate } from '../../placement/placement-server.ts'
 import { Host } from '../host.ts'
 import type { HostOptions } from '../host-options.ts'
 import type { CallReply, CallRequest, ManageRequest } from '../dispatch/dispatcher.ts'
@@ -66,7 +66,7 @@ export class SimCluster {
   readonly network: SimNetwork
   readonly store: SimStoreServer
   readonly hosts: readonly SimService<SimHost>[]
-  readonly placements: readonly SimService<PlacementService>[]
+  readonly placements: readonly SimService<PlacementCandidate>[]
   readonly #options: SimClusterOptions
   readonly #log: Logger
   /** Calls that wait for an answer, of each process. */
@@ -97,7 +97,7 @@ export class SimCluster {
     return [...this.placements.map(p => p.name), ...this.hosts.map(h => h.name), this.store.name]
   }
 
-  #placement(name: string): SimService<PlacementService> {
+  #placement(name: string): SimService<PlacementCandidate> {
     const { kernel, network, store } = this
     const { shardBits = 3 } = this.#options
     return new SimService(kernel, name, {
