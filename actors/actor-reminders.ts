@@ -74,6 +74,10 @@ export interface ReminderInfo {
   readonly failures: number
   /** Set when its last try failed for good. */
   readonly dead: { readonly error: string; readonly at: Date } | undefined
+  /** How its schedule was written, when it was set by a door in Dapr's fields. */
+  readonly written?: { readonly dueTime: string; readonly period: string; readonly ttl: string }
+  /** Data as JSON text, of an application's actor: `args` is empty then. */
+  readonly json?: string
 }
 
 export interface ListOptions {
@@ -114,6 +118,8 @@ export interface TimerSchedule {
   every?: Duration
   /** At most so many ticks. */
   times?: number
+  /** No tick is due after so long from now. */
+  until?: Duration
   /** Ticks keep the activation from being idle; false by default. */
   keepAlive?: boolean
 }

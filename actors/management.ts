@@ -2,7 +2,7 @@
  * What can be done to an actor from outside besides calling it: its reminders, and its sends that were not delivered yet
  * or failed for good. Every operation is a turn of the actor (it activates), so it meets no half-done turn.
  */
-import type { ListOptions, ReminderInfo, ReminderSchedule } from './actor-reminders.ts'
+import type { ListOptions, ReminderInfo, ReminderSchedule, TimerSchedule } from './actor-reminders.ts'
 
 export interface ManagedReminders {
   /**
@@ -48,9 +48,50 @@ export interface ActorManagement {
   readonly sends: ManagedSends
 }
 
+/** Data from a door, as it came: JSON text that has been checked, or bytes. */
+export type DoorData = { readonly json: string } | { readonly bytes: Uint8Array }
+
+/** How a schedule was written, to be shown as it was. */
+export interface WrittenSchedule {
+  readonly dueTime: string
+  readonly period: string
+  readonly ttl: string
+}
+
+/**
+ * What doors alone ask for, as operations: data stays as it came until it is known whether a class or an application runs the type.
+ *
+ * - `reminders.setData(name, schedule, data?, written?)`: a reminder for the hook `onReminder`.
+ * - `timers.set(name, setting)`, `timers.get(name)`, `timers.list()`, `timers.delete(name)`.
+ * - `state.transact(changes)`: all of them in one commit, durable when it is answered. @throws NOT_ACTIVE for an actor of an
+ *   application that is not active on this very host
+ */
+export interface TimerSetting {
+  readonly schedule: TimerSchedule
+  /** The method of a class; what an application dispatches on. */
+  readonly callback: string
+  readonly data: DoorData | undefined
+  readonly written: WrittenSchedule
+}
+
+export interface TimerInfo {
+  readonly name: string
+  readonly callback: string
+  readonly data: DoorData | undefined
+  readonly written: WrittenSchedule
+}
+
+/** `value` undefined: the key is deleted. */
+export interface StateChange {
+  readonly key: string
+  readonly value: DoorData | undefined
+  readonly ttlMs?: number | undefined
+}
+
 /** As they travel: name of the operation and its arguments. */
 export const managementOperations = [
   'reminders.set', 'reminders.get', 'reminders.list', 'reminders.delete', 'reminders.retry', 'sends.list', 'sends.retry', 'sends.delete',
+  'reminders.setData', 'timers.set', 'timers.get', 'timers.list', 'timers.delete', 'state.transact',
 ] as const
 
 export type ManagementOperation = (typeof managementOperations)[number]

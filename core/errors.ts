@@ -46,6 +46,7 @@ export const errorCodes = {
   BAD_SCHEDULE: code(400, 3, 'ERR_ACTOR_REMINDER_CREATE', 'no'),
   REMINDER_EXISTS: code(409, 6, 'ERR_ACTOR_REMINDER_ALREADY_EXISTS', 'no'),
   REMINDER_NOT_FOUND: code(404, 5, 'ERR_ACTOR_REMINDER_NOT_FOUND', 'no'),
+  TIMER_NOT_FOUND: code(404, 5, 'ERR_ACTOR_TIMER_NOT_FOUND', 'no'),
   QUOTA_EXCEEDED: code(429, 8, 'ERR_ACTOR_REMINDER_CREATE', 'no'),
   SEND_OUT_OF_ORDER: code(503, 10, INVOKE, 'no', true),
   // What the actor did.
@@ -59,6 +60,7 @@ export const errorCodes = {
   STATE_UNREADABLE: code(500, 15, INVOKE, 'no'),
   ACTIVATION_FAILED: code(500, 13, INVOKE, 'no'),
   OUTSIDE_TURN: code(500, 9, INVOKE, 'no'),
+  NOT_ACTIVE: code(400, 13, 'ERR_ACTOR_INSTANCE_MISSING', 'no'),
   // Waiting.
   CALL_CYCLE: code(508, 9, INVOKE, 'no'),
   STACK_DEPTH: code(500, 8, 'ERR_ACTOR_STACK_DEPTH', 'no'),
@@ -78,6 +80,7 @@ export const errorCodes = {
   STORE_UNAVAILABLE: code(503, 14, INVOKE, 'no', true),
   STORE_CONFLICT: code(503, 10, INVOKE, 'unknown', true),
   COMMIT_UNKNOWN: code(503, 14, INVOKE, 'unknown', true),
+  APP_UNREACHABLE: code(503, 14, INVOKE, 'unknown', true),
   PROTOCOL: code(502, 13, INVOKE, 'unknown'),
   INTERNAL: code(500, 13, INVOKE, 'unknown'),
   NOT_READY: code(500, 14, 'ERR_HEALTH_NOT_READY', 'no', true),

@@ -10,7 +10,7 @@ import type { ActivationContext } from './activation-context.ts'
 
 const context = (actor: Actor): ActivationContext => actor.ctx as ActivationContext
 
-const runs: Readonly<Record<ManagementOperation, Method['run']>> = {
+const runs: Partial<Readonly<Record<ManagementOperation, Method['run']>>> = {
   'reminders.set'(name, schedule, method, ...args) {
     if (typeof method === 'string' && method.startsWith('_')) {
       throw new TroupeError('UNKNOWN_METHOD', `reminder ${String(name)}: ${method} cannot be called from outside; name a method that can, or none for onReminder`)
@@ -43,7 +43,7 @@ const runs: Readonly<Record<ManagementOperation, Method['run']>> = {
 const readers = new Set<ManagementOperation>(['reminders.get', 'reminders.list', 'sends.list'])
 
 const methods = new Map<string, Method>(managementOperations.map(name =>
-  [name, { name, readonly: readers.has(name), stream: false, input: undefined, run: runs[name] }]))
+  [name, { name, readonly: readers.has(name), stream: false, input: undefined, run: runs[name]! }]))
 
 /** @throws UNKNOWN_METHOD */
 export function managementMethod(name: string): Method {

@@ -3,18 +3,33 @@
  * The host (runtime/host.ts) is its one production adapter.
  */
 import type { ReminderInfo } from '../../actors/actor-reminders.ts'
+import type { AppReply, HeaderList } from '../../actors/app-channel.ts'
 import type { Caller } from '../../actors/authorize.ts'
 import type { ManagementOperation, SendInfo } from '../../actors/management.ts'
 import type { TroupeError } from '../../core/errors.ts'
 import type { StoreHealth } from '../../stores/actor-store.ts'
 import type { Member } from '../../placement/membership.ts'
 
+/** The body of a request and what came with it, for a type that this host does not run as a class. */
+export interface DoorBody {
+  readonly bytes: Uint8Array
+  /** The bytes are those of the codec; JSON otherwise. */
+  readonly codec: boolean
+  /** Without `?`. */
+  readonly query: string
+  readonly headers: HeaderList
+}
+
 export interface CallRequest {
   readonly type: string
   readonly id: string
   readonly method: string
-  /** Owned by the callee from here on. */
+  /** Owned by the callee from here on. None where `body` is given. */
   readonly args: readonly unknown[]
+  /** Instead of `args`: an application gets it as it is, a class the arguments in it. */
+  readonly body?: DoorBody | undefined
+  /** What the caller gave as `Dapr-Reentrancy-Id`: the call belongs to the chain of the turn that was told this id. */
+  readonly reentrancyId?: string | undefined
   /** Milliseconds from now; the host's `callTimeout` when absent. */
   readonly timeoutMs?: number | undefined
   /** Aborting cancels the call: removed if it has not started, its turn's `ctx.signal` aborted if it has. */
@@ -31,6 +46,8 @@ export interface ManageRequest {
   readonly type: string
   readonly id: string
   readonly operation: ManagementOperation
+  /** NOT_ACTIVE unless the actor is active on this very host. */
+  readonly onlyHere?: boolean | undefined
   /** Those of `ActorManagement`. */
   readonly args: readonly unknown[]
   readonly timeoutMs?: number | undefined
@@ -62,6 +79,8 @@ export interface SendPage {
 export interface CallReply {
   /** What the method returned; an AsyncIterable for an async generator (its `return()` ends the stream at the actor). */
   readonly value: unknown
+  /** Instead of a value: what an application answered, or the stored bytes of its state (no bytes: there are none; `metadata.ttlexpiretime` as a header). */
+  readonly app?: AppReply | undefined
   /** Id of the host that ran it. */
   readonly host: string
   /** Epoch of the shard there. */
@@ -108,6 +127,8 @@ export interface ActorLocation {
 }
 
 export interface Dispatcher {
+  /** This host runs the type as a class: its calls come with `args`. All others come with `body`. Absent: it runs all. */
+  runsClass?(type: string): boolean
   /**
    * Asked by a door before it reads a call's body of so many bytes (0 when unknown): OVERLOADED when this host takes no more
    * calls from outside now. Absent: it takes all.
