@@ -5,7 +5,7 @@
 import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
-import { argumentsOf, saysCodec } from './call-body.ts'
+import { argumentsOf, saysCodec } from '../actors/call-body.ts'
 import { metadataOf } from './host-documents.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { callTimeout, checkNames, takeBody, type BodyLimits } from './http-input.ts'
