@@ -43,6 +43,8 @@ export interface AppHosting {
   readonly maxStackDepth: number
   /** It is told the id of the chain that it is called in, so that what it calls meanwhile belongs to that chain. */
   readonly tellsChain: boolean
+  /** One argument of a TypeScript caller is sent in a list too, as hosts of the JavaScript SDK want it. */
+  readonly wantsList: boolean
 }
 
 /** The static field of a class that stands for an application's type. */

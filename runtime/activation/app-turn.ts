@@ -31,7 +31,7 @@ export function runOnApp(activation: Activation, call: Invocation, app: AppHosti
   const { type: { name: type }, id } = activation
   const { methodName: method } = call
   if (!call.appReply) {
-    const body = bodyOf(call.args)
+    const body = bodyOf(call.args, app)
     return inChain(activation, call, app, undefined, (signal, chainId) =>
       app.channel.invoke({ type, id, method, query: '', headers: withChain(jsonHeaders, undefined, chainId), body }, signal)).then(valueOf)
   }
@@ -72,10 +72,10 @@ const withChain = (headers: HeaderList, given: string | undefined, chainId: stri
 
 const packed = ({ headers, body }: AppReply): PackedReply => [headers, body]
 
-/** Arguments of a TypeScript caller: one as it is, several as the list that hosts of the JavaScript SDK spread. */
-function bodyOf(args: readonly unknown[]): Uint8Array {
+/** Arguments of a TypeScript caller: one as it is, several as a list, and where it would be taken for one a list in a list. */
+function bodyOf(args: readonly unknown[], { wantsList }: AppHosting): Uint8Array {
   if (args.length === 0) return nothing
-  return Buffer.from(jsonText(args.length === 1 && !Array.isArray(args[0]) ? args[0] : args))
+  return Buffer.from(jsonText(args.length === 1 && !wantsList && !Array.isArray(args[0]) ? args[0] : args))
 }
 
 /** What a TypeScript caller gets. @throws the actor's own error */

@@ -85,12 +85,14 @@ export class Router {
   route(call: Invocation): void {
     if (call.settled) return
     if (this.#next !== undefined) return this.#goOn(this.#next, call)
-    if (this.#phase === 'closed') return call.fail(stopping())
     const type = this.#options.types.get(call.typeName)
+    // A turn that an application is to end must be able to: it reads and stores its state until then.
+    if (this.#phase === 'closed' && (type?.app === undefined || (call.kind !== 'manage' && call.kind !== 'read'))) return call.fail(stopping())
     if (type !== undefined) {
       const activation = this.#options.catalog.find(call.typeName, call.id)
       if (activation !== undefined) return this.#deliver(activation, type, call)
     }
+    if (this.#phase === 'closed') return call.fail(stopping())
     const shard = this.shardOf(type, call.typeName, call.id)
     const owner = this.#options.membership.table.owner(call.typeName, shard)
     if (owner === undefined) return this.#noOwner(call)

@@ -50,7 +50,7 @@ class App implements AppChannel {
 }
 
 const typeOf = (channel: AppChannel, options: Partial<AppActorOptions> = {}): ReturnType<typeof appActorClass> => appActorClass({
-  type: 'Py', channel, reentrant: false, maxStackDepth: 32, tellsChain: true, idleMs: 3_600_000, drainMs: 2_000, turnTimeoutMs: 60_000, ...options,
+  type: 'Py', channel, reentrant: false, maxStackDepth: 32, tellsChain: true, wantsList: false, idleMs: 3_600_000, drainMs: 2_000, turnTimeoutMs: 60_000, ...options,
 })
 
 async function serving(options: Partial<AppActorOptions> = {}, hostOptions: Partial<HostOptions> = {}): Promise<{ app: App; host: Host }> {
@@ -316,6 +316,23 @@ describe('a timer', () => {
 })
 
 describe('deactivation', () => {
+  it('of a host that stops lets a turn that runs store its state', async () => {
+    const { app, host } = await serving()
+    const stopping = new Signal()
+    app.handlers.save = async () => {
+      await stopping.wait()
+      await settle()
+      await upsert(host, '1', 'k', '1')
+      return '"saved"'
+    }
+    const saved = call(host, '1', 'save')
+    await until(() => app.running === 1, 'the turn runs')
+    const stopped = host.stop()
+    stopping.fire()
+    expect(textOf((await saved).app?.body)).toBe('"saved"')
+    await stopped
+  })
+
   it('tells the application once for each active actor when the host stops', async () => {
     const { app, host } = await serving()
     await Promise.all([call(host, '1', 'x'), call(host, '2', 'x')])
