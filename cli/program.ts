@@ -70,7 +70,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 /** Two commands take the command lines of other programs. */
-function asCommanderReads(program: Command, argv: readonly string[]): readonly string[] {
+export function asCommanderReads(program: Command, argv: readonly string[]): readonly string[] {
   const [name, ...words] = argv
   const command = name === 'sidecar' || name === 'run' ? program.commands.find(c => c.name() === name) : undefined
   return command === undefined ? argv : [name!, ...spelledOut(words, command.options, { commandFollows: name === 'run' })]
