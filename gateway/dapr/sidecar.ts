@@ -20,7 +20,7 @@ import { grpcGateway } from '../grpc.ts'
 import { httpGateway } from '../http.ts'
 import { ActorResiliency } from './actor-resiliency.ts'
 import { AppStreams } from './app-streams.ts'
-import type { AppType } from './app-types.ts'
+import type { AppType } from './app-type.ts'
 import { AppWatch } from './app-watch.ts'
 import type { DoorFacts } from './door-facts.ts'
 import { Hosting } from './hosting.ts'
@@ -68,7 +68,7 @@ export interface Sidecar {
   /** `http`, `grpc`. */
   readonly addresses: Record<string, string>
   stop(): Promise<void>
-  /** Rejects when it cannot go on. */
+  /** Resolves when it has stopped, rejects when it cannot go on. */
   readonly ended: Promise<unknown>
 }
 
@@ -102,15 +102,17 @@ class RunningSidecar implements Sidecar {
   readonly #watch: AppWatch | undefined
   readonly #doors: Gateway[]
   readonly #fail: (error: unknown) => void
+  readonly #over: () => void
 
   constructor(options: SidecarOptions, clock: Clock) {
     const { log, appId, env, resourcesPaths, configFiles, app, strict } = options
     this.#options = options
     this.#clock = clock
-    const ended = Promise.withResolvers<never>()
+    const ended = Promise.withResolvers<void>()
     this.ended = ended.promise
     this.ended.catch(() => undefined)
     this.#fail = ended.reject
+    this.#over = ended.resolve
     this.#resources = readResources({ paths: resourcesPaths, configFile: configFiles[0], namespace: options.host.namespace, appId, env, cwd: process.cwd(), log })
     const hostOptions = this.#hostOptions()
     this.#hosting = new Hosting({
@@ -202,5 +204,6 @@ class RunningSidecar implements Sidecar {
     await this.#hosting.stop().catch((error: unknown) => log.error({ err: error }, 'the host did not stop cleanly'))
     this.#streams.close()
     await Promise.all(this.#doors.map(door => door.stop(DOORS_STOP_MS)))
+    this.#over()
   }
 }

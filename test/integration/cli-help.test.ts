@@ -10,10 +10,10 @@ describe('help', () => {
   it('of the whole names every command', async () => {
     const { code, stdout } = await processes.run(['--help'])
     expect(code).toBe(0)
-    for (const word of ['dev', 'host', 'placement', 'call', 'status', 'reminders', 'sends', 'TROUPE_HTTP_PORT', 'Examples:']) expect(stdout).toContain(word)
+    for (const word of ['dev', 'host', 'sidecar', 'run', 'placement', 'call', 'status', 'reminders', 'sends', 'TROUPE_HTTP_PORT', 'Examples:']) expect(stdout).toContain(word)
   })
 
-  it.each(['dev', 'host', 'placement', 'call', 'status', 'reminders', 'sends'])('of %s has examples, defaults and environment variables', async command => {
+  it.each(['dev', 'host', 'sidecar', 'run', 'placement', 'call', 'status', 'reminders', 'sends'])('of %s has examples, defaults and environment variables', async command => {
     const { code, stdout } = await processes.run([command, '--help'])
     expect(code).toBe(0)
     expect(stdout).toMatch(new RegExp(`Usage: troupe ${command}`))
