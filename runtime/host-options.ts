@@ -23,7 +23,7 @@ export interface HostOptions {
   actors: readonly ActorClass[]
   /**
    * Where state lives: `memory:` (default: gone with the process), `lmdb:DIR`, `redis://…`, `rediss://…`,
-   * `redis+cluster://…`, `postgres://…`, or opened adapters.
+   * `redis+cluster://…`, `rediss+cluster://…`, `postgres://…`, or opened adapters.
    */
   store?: string | { actors: ActorStore; cluster: ClusterStore }
   /**
