@@ -5,6 +5,7 @@
  * is proved that it did not run (P6). What a host that stops is still asked by its own turns goes to that host: they read and
  * store until they have ended. Before the application has said what it hosts, calls wait, as Dapr has it.
  */
+import { ACTOR_ERROR_HEADER, headerOf } from '../../actors/app-channel.ts'
 import type { ActorClass } from '../../actors/actor-type.ts'
 import type { Caller } from '../../actors/authorize.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -26,6 +27,9 @@ export interface HostingOptions {
   /** A host could not be started, or stopped by itself. */
   readonly onFailed: (error: unknown) => void
 }
+
+/** The actor's own error counts as a failure of the call. */
+const isActorsError = ({ app }: CallReply): boolean => app !== undefined && headerOf(app.headers, ACTOR_ERROR_HEADER) !== undefined
 
 /** How long a call waits for a host when its caller does not say. */
 const WAIT_MS = 60_000
@@ -99,9 +103,8 @@ export class Hosting implements Dispatcher {
   }
 
   call(request: CallRequest): Promise<CallReply> {
-    const { resiliency } = this.#options
-    if (!resiliency.has(request.type)) return this.#on(host => host.call(request), request.timeoutMs)
-    return resiliency.run(request.type, request.id, signal => this.#on(host => host.call({ ...request, signal }), request.timeoutMs), request.signal)
+    return this.#options.resiliency.run(request.type, request.id,
+      signal => this.#on(host => host.call(signal === request.signal ? request : { ...request, signal }), request.timeoutMs), request.signal, isActorsError)
   }
 
   manage(request: ManageRequest): Promise<CallReply> {
