@@ -3,14 +3,14 @@
  * session in dapr/app-streams.ts. No decisions but one: who is no application of this host gets no session.
  */
 import { Metadata, status as codes, type ServerDuplexStream, type ServiceDefinition } from '@grpc/grpc-js'
-import type { AppWire, StreamProblem } from './dapr/app-stream.ts'
+import type { StreamWire, StreamProblem } from './dapr/app-stream.ts'
 import type { FromApp, ToApp } from './dapr/app-stream-messages.ts'
 import type { AppStreams } from './dapr/app-streams.ts'
 
 export type AppCall = ServerDuplexStream<FromApp, ToApp>
 
 export function serveAppStream(call: AppCall, streams: AppStreams, maxBytes: number): void {
-  const wire = new GrpcAppWire(call, maxBytes)
+  const wire = new GrpcStreamWire(call, maxBytes)
   const session = streams.accept(wire)
   call.on('data', (message: FromApp) => session.message(message))
   for (const event of ['end', 'cancelled', 'close']) call.on(event, () => session.closed())
@@ -31,7 +31,7 @@ function endWith(call: AppCall, code: number, details: string): void {
   call.emit('error', { code, details, metadata: new Metadata() })
 }
 
-class GrpcAppWire implements AppWire {
+class GrpcStreamWire implements StreamWire {
   readonly peer: string
   readonly maxBytes: number
   readonly #call: AppCall

@@ -1,7 +1,7 @@
 /** GetMetadata, SetMetadata and Shutdown: what this host tells of itself, as host-documents.ts has it for HTTP. */
 import { TroupeError } from '../core/errors.ts'
 import type { HostStatus } from '../runtime/dispatch/dispatcher.ts'
-import type { AppConnection, DoorFacts } from './dapr/door-facts.ts'
+import type { DoorFacts } from './dapr/door-facts.ts'
 import { setExtended } from './dapr/extended-metadata.ts'
 import { metadataOf } from './host-documents.ts'
 import type { GrpcWork, Rpc } from './grpc-rpc.ts'
@@ -25,35 +25,19 @@ export const shutdown: Rpc = {
   },
 }
 
-/** What `metadataOf` has in common with the message. */
-interface Shared {
-  readonly extended: Readonly<Record<string, string>>
-  readonly actorRuntime: { readonly hostReady: boolean; readonly placement: string }
+interface Document {
+  readonly actors: readonly object[]
+  readonly components: readonly object[]
+  readonly extended: object
+  readonly appConnectionProperties: object
 }
 
+/** The same document, by the names that the message has. */
 function messageOf(status: HostStatus, facts: DoorFacts): object {
-  const version = packageVersion()
-  const { extended, actorRuntime } = metadataOf(status, version) as Shared
-  const actors = status.types.map(type => ({ type, count: status.activations[type] ?? 0 }))
+  const { actors, components, extended, appConnectionProperties, ...rest } = metadataOf(status, facts, packageVersion()) as Document
   return {
-    id: facts.appId ?? status.id,
-    activeActorsCount: actors,
-    registeredComponents: facts.components,
-    extendedMetadata: { daprRuntimeVersion: version, ...extended, ...Object.fromEntries(facts.extended) },
-    ...(facts.appConnection === undefined ? {} : { appConnectionProperties: connectionOf(facts.appConnection) }),
-    runtimeVersion: version,
-    enabledFeatures: facts.enabledFeatures,
-    actorRuntime: {
-      runtimeStatus: status.phase === 'starting' ? 'INITIALIZING' : facts.runtimeStatus(),
-      activeActors: actors, hostReady: actorRuntime.hostReady, placement: actorRuntime.placement,
-    },
+    ...rest, activeActorsCount: actors, registeredComponents: components, extendedMetadata: extended,
+    ...(facts.appConnection === undefined ? {} : { appConnectionProperties }),
     scheduler: { connectedAddresses: [] },
-    workflows: { connectedWorkers: 0 },
   }
 }
-
-const connectionOf = ({ health, ...connection }: AppConnection): object => ({
-  ...connection,
-  // A threshold that is no number is not worth a failed reply.
-  ...(health === undefined ? {} : { health: { ...health, healthThreshold: Math.trunc(Number(health.healthThreshold)) || 0 } }),
-})

@@ -12,7 +12,7 @@ import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { badSchedule } from '../reminders/bad-schedule.ts'
 import { readSchedule } from '../reminders/schedule.ts'
 import { jsonAny, type AnyMessage } from './dapr/json-any.ts'
-import { refuseReserved } from './dapr/reserved-types.ts'
+import { refuseReserved } from './dapr/reserved-type.ts'
 import { actorOf, demandHosted, optionsOf, type GrpcWork, type Rpc } from './grpc-rpc.ts'
 import { jsonText } from './json-values.ts'
 import { daprReminder, type FailurePolicy } from './reminder-body.ts'
@@ -38,11 +38,16 @@ interface RegisterRequest extends Named {
   readonly ttl: string
   readonly data: Buffer
   readonly overwrite?: boolean
-  readonly failurePolicy?: { readonly drop?: object; readonly constant?: { readonly interval?: { seconds: number; nanos: number } | null; readonly maxRetries?: number } } | null
+  readonly failurePolicy?: {
+    readonly drop?: object
+    readonly constant?: { readonly interval?: { seconds: number; nanos: number } | null; readonly maxRetries?: number }
+  } | null
 }
 
-/** `ofType`: the actor may be left out. */
-const rpc = <Request extends OfType & { readonly name?: string }>(verb: ReminderVerb, run: (request: Request, work: GrpcWork) => Promise<object>): Rpc<Request> => ({
+/** The actor may be left out where the operation is about a type. */
+const rpc = <Request extends OfType & { readonly name?: string }>(
+  verb: ReminderVerb, run: (request: Request, work: GrpcWork) => Promise<object>,
+): Rpc<Request> => ({
   async run(request, work) {
     const { actorType, actorId } = request
     checkType(actorType)
@@ -91,7 +96,9 @@ export const unregisterActorRemindersByType = rpc<OfType>('DELETE', async ({ act
   const options = optionsOf(work)
   if (id !== undefined) {
     const actor: ActorKey = { type, id }
-    for await (const page of allReminders(dispatcher, actor, {}, options)) await deleteEach(dispatcher, page.map(({ name }) => ({ ...actor, name })), options)
+    for await (const page of allReminders(dispatcher, actor, {}, options)) {
+      await deleteEach(dispatcher, page.map(({ name }) => ({ ...actor, name })), options)
+    }
     return {}
   }
   let cursor: string | undefined
@@ -106,22 +113,25 @@ export const getActorReminder = rpc<Named>('GET', async (request, work) => {
   const actor = actorOf(request)
   const { value } = await work.dispatcher.manage({ ...actor, operation: 'reminders.get', args: [name], ...optionsOf(work) })
   if (value === undefined) throw reminderNotFound(name)
-  return messageOf(actor, value as ReminderInfo, work.facts.strict)
+  return messageOf(actor, value as ReminderInfo)
 })
 
 /** One reply: more than the largest message is refused. */
 export const listActorReminders = rpc<OfType>('GET', async ({ actorType: type, actorId }, work) => {
-  const { dispatcher, maxBytes, facts, signal } = work
+  const { dispatcher, maxBytes, signal } = work
   const options = optionsOf(work)
-  const pages = actorId === undefined ? allOfType(dispatcher, type, options) : namedOf({ type, id: actorId }, allReminders(dispatcher, { type, id: actorId }, {}, options))
+  const pages = actorId === undefined ? allOfType(dispatcher, type, options)
+    : namedOf({ type, id: actorId }, allReminders(dispatcher, { type, id: actorId }, {}, options))
   const reminders: object[] = []
   let bytes = 0
   for await (const page of pages) {
     for (const { id, info } of page) {
       signal?.throwIfAborted()
-      const reminder = messageOf({ type, id }, info, facts.strict)
+      const reminder = messageOf({ type, id }, info)
       bytes += sizeOf(info, reminder)
-      if (bytes > maxBytes) throw new TroupeError('RESULT_TOO_LARGE', `the list is larger than ${maxBytes} bytes; page through GET /troupe/v1/reminders/${type} over HTTP`)
+      if (bytes > maxBytes) {
+        throw new TroupeError('RESULT_TOO_LARGE', `the list is larger than ${maxBytes} bytes; page through GET /troupe/v1/reminders/${type} over HTTP`)
+      }
       reminders.push({ name: info.name, reminder })
     }
   }
@@ -143,8 +153,8 @@ async function* allOfType(dispatcher: Dispatcher, type: string, { caller }: Work
   } while (cursor !== undefined)
 }
 
-function messageOf({ type, id }: ActorKey, info: ReminderInfo, strict: boolean): ReminderMessage {
-  const { data, ...times } = daprFieldsOf(info, strict)
+function messageOf({ type, id }: ActorKey, info: ReminderInfo): ReminderMessage {
+  const { data, ...times } = daprFieldsOf(info)
   const text = info.json ?? (data === undefined ? undefined : jsonText(data))
   return { actorType: type, actorId: id, ...times, ...(text === undefined ? {} : { data: jsonAny(text) }) }
 }

@@ -4,7 +4,7 @@ import { TroupeError } from '../core/errors.ts'
 import { checkId, checkType, type ActorKey } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
-import { refuseReserved } from './dapr/reserved-types.ts'
+import { refuseReserved } from './dapr/reserved-type.ts'
 import type { StandardFailure } from './dapr/standard-failures.ts'
 import type { WorkOptions } from './reminder-pages.ts'
 

@@ -81,6 +81,7 @@ function ttlOf(seconds: string | undefined, { facts }: GrpcWork): number | undef
   }
   if (seconds === '') return undefined
   const ms = /^[+-]?\d{1,15}$/.test(seconds) ? Number(seconds) * 1000 : NaN
-  if (!(ms <= LONGEST_MS)) throw new TroupeError('INVALID_ARGUMENT', `ttlInSeconds: ${JSON.stringify(seconds.slice(0, 60))} is no whole number of seconds that ends before the year 10000`)
-  return ms > 0 ? ms : undefined
+  if (ms <= LONGEST_MS) return ms > 0 ? ms : undefined
+  const shown = JSON.stringify(seconds.slice(0, 60))
+  throw new TroupeError('INVALID_ARGUMENT', `ttlInSeconds: ${shown} is no whole number of seconds that ends before the year 10000`)
 }

@@ -232,6 +232,8 @@ function signalOf(call: Call): AbortSignal {
   return abort.signal
 }
 
+const tooLarge = /^Received message larger than max \((\d+) vs (\d+)\)$/
+
 /**
  * grpc-js answers a message over the limit by itself, below all interceptors; clients know the words that the other gRPC
  * libraries have for it.
@@ -239,7 +241,7 @@ function signalOf(call: Call): AbortSignal {
 const standardTexts: ServerInterceptor = (_, call) => {
   const sendStatus = call.sendStatus.bind(call)
   call.sendStatus = status => sendStatus(status.code === codes.RESOURCE_EXHAUSTED
-    ? { ...status, details: status.details.replace(/^Received message larger than max \((\d+) vs (\d+)\)$/, 'grpc: received message larger than max ($1 vs. $2)') }
+    ? { ...status, details: status.details.replace(tooLarge, 'grpc: received message larger than max ($1 vs. $2)') }
     : status)
   return call as unknown as ServerInterceptingCall
 }

@@ -1,14 +1,12 @@
 /**
  * A reminder as the Dapr API shows it, with Troupe's own fields beside.
  *
- * What was set in Dapr's own fields is shown as it was written, its `ttl` as an instant. Of any other, Troupe keeps what the
- * schedule means: `dueTime` and `ttl` are instants, `period` is `@every` with a Go duration, an ISO 8601 duration where days
- * and months are those of the calendar, or a cron expression.
+ * Of one that was set in Dapr's fields, `dueTime` is shown as it was written. Otherwise Troupe keeps what a schedule means:
+ * `dueTime` and `ttl` are instants, `period` is `@every` with a Go duration, an ISO 8601 duration where days and months are
+ * those of the calendar, or a cron expression.
  */
 import type { Instant, ReminderInfo } from '../actors/actor-reminders.ts'
-import { instantText, periodText, shownPeriod } from './dapr/shown-times.ts'
-
-export { goDuration } from './dapr/shown-times.ts'
+import { parsePeriod } from '../reminders/duration-formats.ts'
 
 /** Dapr's fields; absent ones are left out. */
 export interface DaprReminder {
@@ -18,26 +16,21 @@ export interface DaprReminder {
   readonly data?: unknown
 }
 
-/** `strict`: periods that were written are shown as Dapr does, as `@every`. */
-export function daprFieldsOf({ schedule, method, args, written }: ReminderInfo, strict = false): DaprReminder {
+export function daprFieldsOf({ schedule, method, args, written }: ReminderInfo): DaprReminder {
   return {
-    ...(written === undefined ? meantTimes(schedule) : writtenTimes(written, strict)),
+    ...dueTimeOf(schedule, written),
+    ...('every' in schedule ? { period: periodText(schedule.every) } : {}),
+    ...('cron' in schedule ? { period: schedule.cron } : {}),
     ...('until' in schedule && schedule.until !== undefined ? { ttl: instantText(schedule.until) } : {}),
     ...(method === undefined && args.length > 0 ? { data: args[0] } : {}),
   }
 }
 
-const writtenTimes = ({ dueTime, period }: NonNullable<ReminderInfo['written']>, strict: boolean): DaprReminder => ({
-  ...(dueTime === '' ? {} : { dueTime }),
-  ...(period === '' ? {} : { period: strict ? shownPeriod(period) : period }),
-})
-
-const meantTimes = (schedule: ReminderInfo['schedule']): DaprReminder => ({
-  ...('at' in schedule ? { dueTime: instantText(schedule.at as Instant) } : {}),
-  ...('first' in schedule && schedule.first !== undefined ? { dueTime: instantText(schedule.first) } : {}),
-  ...('every' in schedule ? { period: periodText(schedule.every) } : {}),
-  ...('cron' in schedule ? { period: schedule.cron } : {}),
-})
+function dueTimeOf(schedule: ReminderInfo['schedule'], written: ReminderInfo['written']): { dueTime?: string } {
+  if (written !== undefined) return written.dueTime === '' ? {} : { dueTime: written.dueTime }
+  if ('at' in schedule) return { dueTime: instantText(schedule.at as Instant) }
+  return 'first' in schedule && schedule.first !== undefined ? { dueTime: instantText(schedule.first) } : {}
+}
 
 /** `GET …/reminders/NAME`. */
 export const reminderDocument = (type: string, id: string, info: ReminderInfo): object => {
@@ -57,3 +50,25 @@ const ownFields = ({ schedule, method, args, due, count, failures, dead }: Remin
   failures,
   ...(dead === undefined ? {} : { dead }),
 })
+
+/** As Go writes it: no fraction of a second where there is none. */
+export const instantText = (instant: Instant): string =>
+  (typeof instant === 'string' ? instant : new Date(instant).toISOString()).replace('.000Z', 'Z')
+
+/** As Dapr's Scheduler shows a period. */
+export function periodText(every: number | string): string {
+  if (typeof every === 'number') return `@every ${goDuration(every)}`
+  const { months, days, ms } = parsePeriod(every, 'every')
+  return months === 0 && days === 0 ? `@every ${goDuration(ms)}` : every
+}
+
+/** Milliseconds as Go prints a duration: `1h0m0s`, `1m30s`, `1.5s`, `250ms`. */
+export function goDuration(ms: number): string {
+  if (ms === 0) return '0s'
+  if (ms < 1000) return `${plainNumber(ms)}ms`
+  const hours = Math.floor(ms / 3_600_000)
+  const minutes = Math.floor(ms / 60_000) % 60
+  return `${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${plainNumber((ms % 60_000) / 1000)}s`
+}
+
+const plainNumber = (value: number): string => String(Number(value.toFixed(9)))

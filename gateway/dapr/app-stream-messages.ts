@@ -94,7 +94,8 @@ export function configOf(initial: InitialMessage): RawAppConfig {
   return config
 }
 
-function entityOf({ entities, actorIdleTimeout: idle, drainOngoingCallTimeout: drain, drainRebalancedActors, reentrancy }: EntityMessage): RawAppConfig['entitiesConfig'][number] {
+function entityOf(message: EntityMessage): RawAppConfig['entitiesConfig'][number] {
+  const { entities, actorIdleTimeout: idle, drainOngoingCallTimeout: drain, drainRebalancedActors, reentrancy } = message
   for (const entity of entities ?? []) checkType(entity)
   return {
     entities: [...entities ?? []],

@@ -15,7 +15,7 @@ import { resolveAppTypes } from './app-config.ts'
 import { configOf, failureOf, replyOf, sizeOf, type FromApp, type ToApp } from './app-stream-messages.ts'
 
 /** What carries a stream: a call of gRPC, or a test. */
-export interface AppWire {
+export interface StreamWire {
   /** Who is at the other end, for logs. */
   readonly peer: string
   /** The largest message that it takes. */
@@ -69,7 +69,7 @@ const disconnected = (): TroupeError => new TroupeError('APP_UNREACHABLE', 'acto
 const OVERLOAD_RETRY_MS = 500
 
 export class AppStream {
-  readonly #wire: AppWire
+  readonly #wire: StreamWire
   readonly #owner: StreamOwner
   readonly #pending = new Map<string, Pending>()
   readonly #greeting: Timer
@@ -78,7 +78,7 @@ export class AppStream {
   #lastId = 0
   #types: readonly AppType[] = []
 
-  constructor(wire: AppWire, owner: StreamOwner) {
+  constructor(wire: StreamWire, owner: StreamOwner) {
     this.#wire = wire
     this.#owner = owner
     // Nobody may be waiting.
@@ -108,7 +108,9 @@ export class AppStream {
   message(message: FromApp): void {
     if (this.#phase === 'gone') return
     if (this.#phase === 'greeting') return this.#greet(message)
-    if (message.initialRequest !== undefined) return this.fail({ code: 'INVALID_ARGUMENT', text: 'initial_request came twice; it is the first message, and no other' })
+    if (message.initialRequest !== undefined) {
+      return this.fail({ code: 'INVALID_ARGUMENT', text: 'initial_request came twice; it is the first message, and no other' })
+    }
     if (message.requestFailed !== undefined) {
       const pending = this.#take(message.requestFailed.id)
       return pending?.reject(failureOf(message.requestFailed, pending.path))
@@ -185,7 +187,8 @@ export class AppStream {
   #admit(bytes: number): void {
     const { maxPending, maxWaitingBytes } = this.#owner.limits
     if (bytes > this.#wire.maxBytes) {
-      throw new TroupeError('PAYLOAD_TOO_LARGE', `a message of about ${bytes} bytes is over the limit of ${this.#wire.maxBytes} of the application's event stream`)
+      throw new TroupeError('PAYLOAD_TOO_LARGE',
+        `a message of about ${bytes} bytes is over the limit of ${this.#wire.maxBytes} of the application's event stream`)
     }
     const problem = this.#pending.size >= maxPending ? `has ${maxPending} calls to answer already`
       : this.#wire.waitingBytes + bytes > maxWaitingBytes ? `has not taken ${this.#wire.waitingBytes} bytes that were sent to it` : undefined

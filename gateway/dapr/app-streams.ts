@@ -15,7 +15,7 @@ import { SystemClock, type Clock } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import { silentLogger, type Logger } from '../../core/logger.ts'
 import type { AppType } from './app-types.ts'
-import { AppStream, notConnected, type AppWire, type StreamOwner } from './app-stream.ts'
+import { AppStream, notConnected, type StreamWire, type StreamOwner } from './app-stream.ts'
 import { deactivateMessage, invokeMessage, reminderMessage, timerMessage } from './app-stream-messages.ts'
 
 export interface AppStreamsOptions {
@@ -73,7 +73,7 @@ export class AppStreams implements AppChannel {
   }
 
   /** Takes a stream that a door has let in; what its wire receives goes to the session. */
-  accept(wire: AppWire): Pick<AppStream, 'message' | 'closed'> {
+  accept(wire: StreamWire): Pick<AppStream, 'message' | 'closed'> {
     const stream = new AppStream(wire, this.#owner)
     const { maxStreams = MAX_STREAMS } = this.#options
     this.#streams.push(stream)
@@ -149,7 +149,7 @@ export class AppStreams implements AppChannel {
       if (this.#isClosed()) return
       if (problem === undefined) wanted?.serve()
       else {
-        this.#log.error({ err: problem }, wanted === undefined ? 'the types of an application could not be taken back' : 'the types of an application could not be registered')
+        this.#log.error({ err: problem }, `the types of an application could not be ${wanted === undefined ? 'taken back' : 'registered'}`)
         wanted?.fail({ code: 'UNAVAILABLE', text: `the actor types could not be registered: ${messageOf(problem)}` })
       }
     }

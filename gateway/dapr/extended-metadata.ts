@@ -1,20 +1,20 @@
-/** Entries that clients add to the metadata of a host (`DoorFacts.extended`), bounded in number and size. */
+/** What clients set as metadata of a host (`PUT /v1.0/metadata/KEY`, `SetMetadata`): shown to all, so bounded for all. */
 import { TroupeError } from '../../core/errors.ts'
 import type { DoorFacts } from './door-facts.ts'
 
-export const MAX_ENTRIES = 256
-export const MAX_KEY_BYTES = 256
-export const MAX_VALUE_BYTES = 4096
+const MOST_KEYS = 100
+const MAX_KEY_BYTES = 256
+export const MAX_METADATA_BYTES = 16 * 1024
 
-/** @throws BAD_REQUEST · QUOTA_EXCEEDED */
-export function setExtended({ extended }: Pick<DoorFacts, 'extended'>, key: string, value: string): void {
-  if (key === '') throw bad('the key is empty; name the entry')
-  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw bad(`the key is longer than ${MAX_KEY_BYTES} bytes`)
-  if (Buffer.byteLength(value) > MAX_VALUE_BYTES) throw bad(`the value is longer than ${MAX_VALUE_BYTES} bytes`)
-  if (!extended.has(key) && extended.size >= MAX_ENTRIES) {
-    throw new TroupeError('QUOTA_EXCEEDED', `metadata: there are ${MAX_ENTRIES} entries already; set one of those anew`)
+/** @throws BAD_REQUEST · PAYLOAD_TOO_LARGE */
+export function setExtended({ extended }: DoorFacts, key: string, value: string): void {
+  if (key === '') throw new TroupeError('BAD_REQUEST', 'invalid request: invalid metadata key: it is empty')
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw new TroupeError('BAD_REQUEST', `invalid request: invalid metadata key: it is longer than ${MAX_KEY_BYTES} bytes`)
+  if (Buffer.byteLength(value) > MAX_METADATA_BYTES) {
+    throw new TroupeError('PAYLOAD_TOO_LARGE', `the value of metadata ${JSON.stringify(key)} is larger than ${MAX_METADATA_BYTES} bytes; set less`)
+  }
+  if (!extended.has(key) && extended.size >= MOST_KEYS) {
+    throw new TroupeError('BAD_REQUEST', `invalid request: this host has ${MOST_KEYS} keys of metadata already; set one of them anew`)
   }
   extended.set(key, value)
 }
-
-const bad = (why: string): TroupeError => new TroupeError('BAD_REQUEST', `invalid request: metadata: ${why}`)

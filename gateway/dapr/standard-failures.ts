@@ -46,7 +46,8 @@ export function generalFailure(error: TroupeError, errorCode: string, prefix: st
 export function timerFailure(error: unknown, verb: TimerVerb, strict: boolean): StandardFailure {
   if (!TroupeError.is(error)) return { error }
   if (error.code === 'UNKNOWN_TYPE') {
-    return { error: strict ? said(error, TIMERS_NON_HOSTED) : error, errorCode: 'ERR_ACTOR_TIMER_NON_HOSTED', status: 403, grpc: PERMISSION_DENIED, prefix: TIMERS_NON_HOSTED }
+    const shown = strict ? said(error, TIMERS_NON_HOSTED) : error
+    return { error: shown, errorCode: 'ERR_ACTOR_TIMER_NON_HOSTED', status: 403, grpc: PERMISSION_DENIED, prefix: TIMERS_NON_HOSTED }
   }
   return generalFailure(error, `ERR_ACTOR_TIMER_${verb}`, `error ${doing[verb]} actor timer`, strict)
 }
@@ -62,7 +63,10 @@ export function stateFailure(error: unknown, verb: StateVerb, strict: boolean): 
   switch (error.code) {
     // An actor that nobody runs is not active here.
     case 'UNKNOWN_TYPE':
-    case 'NOT_ACTIVE': return verb === 'GET' ? { error } : { error: said(error, INSTANCE_MISSING), errorCode: 'ERR_ACTOR_INSTANCE_MISSING', status: 400, grpc: INTERNAL, prefix: INSTANCE_MISSING }
+    case 'NOT_ACTIVE': {
+      if (verb === 'GET') return { error }
+      return { error: said(error, INSTANCE_MISSING), errorCode: 'ERR_ACTOR_INSTANCE_MISSING', status: 400, grpc: INTERNAL, prefix: INSTANCE_MISSING }
+    }
     case 'METHOD_NOT_ALLOWED': return { error, errorCode, status: 500, grpc: UNIMPLEMENTED }
     // What a transaction holds: the standard leaves that to the store.
     case 'INVALID_ARGUMENT': return { error, errorCode, status: 500, grpc: INTERNAL, prefix }
@@ -77,7 +81,8 @@ export function invokeFailure(error: unknown, type: string, id: string, strict: 
     case 'UNKNOWN_METHOD': return { error, status: 500, grpc: INTERNAL }
     case 'UNKNOWN_TYPE':
     case 'NO_HOST': {
-      const text = `error invoke actor method: failed to lookup actor: api error: code = FailedPrecondition desc = did not find address for actor '${type}/${id}'`
+      const text = 'error invoke actor method: failed to lookup actor: api error: code = FailedPrecondition desc = '
+        + `did not find address for actor '${type}/${id}'`
       return { error: said(error, text), errorCode: 'ERR_ACTOR_INVOKE_METHOD', status: 500, grpc: INTERNAL, prefix: text }
     }
     default: return { error }

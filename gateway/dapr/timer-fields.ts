@@ -17,15 +17,15 @@ import { zoneOf } from '../../reminders/calendar.ts'
 import { LONGEST_MS, parsePeriod } from '../../reminders/duration-formats.ts'
 import { looksLikeInstant, parseInstant } from '../../reminders/instant-format.ts'
 import { addPeriod } from '../../reminders/next-due.ts'
-import { readRepeats } from '../../reminders/schedule-fields.ts'
-import { instantText, shownPeriod } from './shown-times.ts'
+import { readRepeats, splitRepeats } from '../../reminders/schedule-fields.ts'
+import { instantText, periodText } from '../reminder-document.ts'
 
 export interface TimerFields {
   readonly dueTime?: unknown
   readonly period?: unknown
   readonly ttl?: unknown
   readonly callback?: unknown
-  readonly data: DoorData | undefined
+  readonly data?: DoorData | undefined
 }
 
 /** `written` has `dueTime` and `period` as they came, which is how ticks carry them, and `ttl` as an instant. @throws BAD_SCHEDULE naming the field */
@@ -58,6 +58,15 @@ export const shownTimer = ({ written }: TimerInfo): Partial<WrittenSchedule> => 
   ...(written.period === '' ? {} : { period: shownPeriod(written.period) }),
   ...(written.ttl === '' ? {} : { ttl: written.ttl }),
 })
+
+/** `@every` and a Go duration, its `R<n>/` left out; a text that no door would have taken is shown as it is. */
+function shownPeriod(written: string): string {
+  try {
+    return periodText(splitRepeats(written, 'period').period.replace(/^@every\s+/, ''))
+  } catch {
+    return written
+  }
+}
 
 function readTimerPeriod(text: string, first: number): { everyMs?: number; times?: number } {
   if (text === '') return {}

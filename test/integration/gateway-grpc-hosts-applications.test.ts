@@ -1,7 +1,7 @@
 // The event stream of applications over real sockets, by a client of the standard's own numbers.
 import { once } from 'node:events'
-import { Metadata, status as grpc, type ClientDuplexStream } from '@grpc/grpc-js'
-import { expect, test } from 'vitest'
+import { credentials, makeGenericClientConstructor, Metadata, status as grpc, type Client, type ClientDuplexStream } from '@grpc/grpc-js'
+import { expect, onTestFinished, test } from 'vitest'
 import type { AppType } from '../../gateway/dapr/app-types.ts'
 import { AppStreams } from '../../gateway/dapr/app-streams.ts'
 import { openDoor, type DoorSetting } from './dapr-standard.ts'
@@ -103,6 +103,20 @@ test('what is no handshake is an invalid argument', async () => {
   const app = connect()
   app.stream.write({ invokeResponse: { id: '1' } })
   expect(await within(app.ended.promise, 'the end')).toMatchObject({ code: grpc.INVALID_ARGUMENT, details: expect.stringContaining('initial_request') as string })
+})
+
+test('bytes that are no message end the stream as well, whatever was sent on it before', async () => {
+  const { address, gone } = await open()
+  const subscribe = { path: '/dapr.proto.runtime.v1.Dapr/SubscribeActorEventsAlpha1', requestStream: true, responseStream: true, requestSerialize: (bytes: Buffer) => bytes, requestDeserialize: String, responseSerialize: () => Buffer.alloc(0), responseDeserialize: (bytes: Buffer) => bytes }
+  const client = new (makeGenericClientConstructor({ subscribe }, 'Dapr'))(address, credentials.createInsecure()) as Client & Record<string, any>
+  onTestFinished(() => client.close())
+  const app = new App(client.subscribe())
+  // Field 1, a message whose field 1 is "A".
+  app.stream.write(Buffer.from([0x0a, 3, 0x0a, 1, 0x41]))
+  await once(app.stream, 'data', { signal: signal() })
+  app.stream.write(Buffer.from([0xff, 0xff, 0xff]))
+  expect(await within(app.ended.promise, 'the end')).toMatchObject({ code: grpc.INVALID_ARGUMENT })
+  await within(gone.promise, 'onGone')
 })
 
 test('a host without a channel for streams takes none, and strangers get in nowhere', async () => {

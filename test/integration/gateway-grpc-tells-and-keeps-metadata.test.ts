@@ -8,8 +8,7 @@ test('what the host and its application are is told', async () => {
   const { ask } = await openDoor({
     facts: {
       appId: 'bank', components: [{ name: 'store', type: 'state.redis', version: 'v1', capabilities: ['ETAG', 'TRANSACTIONAL'] }], enabledFeatures: ['ActorStateTTL'],
-      appConnection: { port: 3000, protocol: 'http', channelAddress: '127.0.0.1', maxConcurrency: 5, health: { healthCheckPath: '/healthz', healthProbeInterval: '5s', healthProbeTimeout: '500ms', healthThreshold: 3 as never } },
-      runtimeStatus: () => 'INITIALIZING',
+      appConnection: { port: 3000, protocol: 'http', channelAddress: '127.0.0.1', maxConcurrency: 5, health: { healthCheckPath: '/healthz', healthProbeInterval: '5s', healthProbeTimeout: '500ms', healthThreshold: 3 } },
     },
   })
   const told = await ask('GetMetadata')
@@ -20,8 +19,13 @@ test('what the host and its application are is told', async () => {
     appConnectionProperties: { port: 3000, protocol: 'http', channelAddress: '127.0.0.1', maxConcurrency: 5, health: { healthCheckPath: '/healthz', healthProbeInterval: '5s', healthProbeTimeout: '500ms', healthThreshold: 3 } },
     actorRuntime: { activeActors: [{ type: 'Account', count: 2 }], hostReady: true, placement: 'placement: connected' },
   })
-  // The number of INITIALIZING is 0, which is not written.
-  expect(told.actorRuntime.runtimeStatus ?? 0).toBe(0)
+  expect(told.actorRuntime.runtimeStatus).toBe(2)
+})
+
+test.each([['INITIALIZING', 0], ['DISABLED', 1], ['RUNNING', 2]] as const)('%s has the number %d', async (status, number) => {
+  const { ask } = await openDoor({ facts: { runtimeStatus: () => status } })
+  // A zero is not written.
+  expect((await ask('GetMetadata')).actorRuntime.runtimeStatus ?? 0).toBe(number)
 })
 
 test('a host without an application has no connection to one, and entries of clients are kept', async () => {
@@ -31,9 +35,10 @@ test('a host without an application has no connection to one, and entries of cli
   const told = await ask('GetMetadata')
   expect(told).toMatchObject({ id: 'h1', extendedMetadata: { cliPID: '12', daprRuntimeVersion: told.runtimeVersion }, actorRuntime: { runtimeStatus: 2 } })
   expect(told.appConnectionProperties ?? undefined).toBeUndefined()
-  for (const bad of [{ key: '' }, { key: 'x'.repeat(257) }, { key: 'k', value: 'x'.repeat(4097) }]) expect(await fails('SetMetadata', bad)).toMatchObject({ code: grpc.INVALID_ARGUMENT })
-  for (let i = facts.extended.size; i < 256; i++) facts.extended.set(`k${i}`, '')
-  expect(await fails('SetMetadata', { key: 'one more' })).toMatchObject({ code: grpc.RESOURCE_EXHAUSTED })
+  for (const bad of [{ key: '' }, { key: 'x'.repeat(257) }]) expect(await fails('SetMetadata', bad)).toMatchObject({ code: grpc.INVALID_ARGUMENT })
+  expect(await fails('SetMetadata', { key: 'k', value: 'x'.repeat(100_000) })).toMatchObject({ code: grpc.RESOURCE_EXHAUSTED })
+  for (let i = facts.extended.size; i < 1000; i++) facts.extended.set(`k${i}`, '')
+  expect(await fails('SetMetadata', { key: 'one more' })).toMatchObject({ code: grpc.INVALID_ARGUMENT })
   await ask('SetMetadata', { key: 'cliPID', value: '13' })
 })
 

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest'
 import type { AppCallback, AppRequest } from '../../../../actors/app-channel.ts'
 import { ManualClock } from '../../../../core/clock.ts'
 import type { AppType } from '../../../../gateway/dapr/app-types.ts'
-import type { AppWire, StreamProblem } from '../../../../gateway/dapr/app-stream.ts'
+import type { StreamWire, StreamProblem } from '../../../../gateway/dapr/app-stream.ts'
 import type { FromApp, InitialMessage, ToApp } from '../../../../gateway/dapr/app-stream-messages.ts'
 import { AppStreams, type AppStreamsOptions } from '../../../../gateway/dapr/app-streams.ts'
 import { pending } from '../serving.ts'
 
-class TestWire implements AppWire {
+class TestWire implements StreamWire {
   readonly peer = 'test'
   readonly maxBytes = 10_000
   waitingBytes = 0

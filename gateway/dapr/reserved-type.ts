@@ -6,5 +6,6 @@ const RESERVED = 'dapr.internal.'
 /** @throws FORBIDDEN */
 export function refuseReserved(type: string): void {
   if (!type.startsWith(RESERVED)) return
-  throw new TroupeError('FORBIDDEN', `actor type ${JSON.stringify(type)} is reserved for the Dapr workflow runtime; direct actor API access is not permitted`)
+  throw new TroupeError('FORBIDDEN',
+    `actor type ${JSON.stringify(type)} is reserved for the Dapr workflow runtime; direct actor API access is not permitted`)
 }
