@@ -98,7 +98,8 @@ class RunningSidecar implements Sidecar {
   readonly #clock: Clock
   readonly #resources: DaprResources
   readonly #hosting: Hosting
-  readonly #streams: AppStreams
+  /** Undefined: the application is reached by HTTP. */
+  readonly #streams: AppStreams | undefined
   readonly #watch: AppWatch | undefined
   readonly #doors: Gateway[]
   readonly #fail: (error: unknown) => void
@@ -120,9 +121,8 @@ class RunningSidecar implements Sidecar {
       resiliency: new ActorResiliency(this.#resources.resiliency, { clock, random: options.host.random ?? new SystemRandom(), log }),
     })
     const overHttp = app !== undefined && app.protocol !== 'grpc'
-    this.#streams = new AppStreams({
-      clock, log, refusal: overHttp ? 'actor callback streaming requires a gRPC app channel' : undefined,
-      onRegistered: (types, channel) => this.#serve(types, channel), onGone: () => void this.#serve([], undefined).catch(this.#fail),
+    this.#streams = overHttp ? undefined : new AppStreams({
+      clock, log, onRegistered: types => this.#serve(types, this.#streams), onGone: () => this.#serve([], undefined),
     })
     this.#watch = overHttp ? new AppWatch({ ...app, protocol: app.protocol as 'http', appId, maxBodyBytes: options.maxBodyBytes, strict, clock, log,
       onHosts: (types, channel) => this.#serve(types, channel), onGone: () => this.#serve([], undefined) }) : undefined
@@ -145,7 +145,7 @@ class RunningSidecar implements Sidecar {
     const common = { ...security, clock: this.#clock, facts }
     return listen.flatMap((host): Gateway[] => [
       ...httpPort === 'off' ? [] : [httpGateway({ ...common, host, port: httpPort, maxBodyBytes })],
-      ...grpcPort === 'off' ? [] : [grpcGateway({ ...common, host, port: grpcPort, maxMessageBytes: maxBodyBytes, streams: this.#streams })],
+      ...grpcPort === 'off' ? [] : [grpcGateway({ ...common, host, port: grpcPort, maxMessageBytes: maxBodyBytes, ...this.#streams && { hosting: this.#streams } })],
       ...publicPort === undefined ? [] : [httpGateway({ ...common, host, port: publicPort, routes: 'health' })],
     ])
   }
@@ -202,7 +202,7 @@ class RunningSidecar implements Sidecar {
     this.#watch?.stop()
     for (const door of this.#doors) door.drain()
     await this.#hosting.stop().catch((error: unknown) => log.error({ err: error }, 'the host did not stop cleanly'))
-    this.#streams.close()
+    this.#streams?.close()
     await Promise.all(this.#doors.map(door => door.stop(DOORS_STOP_MS)))
     this.#over()
   }
