@@ -12,7 +12,7 @@ import { readActorType, type ActorClass, type ActorType } from '../actors/actor-
 import type { Caller } from '../actors/authorize.ts'
 import { sleep } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
-import { checkId, checkMember, checkType } from '../core/ids.ts'
+import { checkId, checkKey, checkMember, checkType } from '../core/ids.ts'
 import { TlsIdentity } from '../core/tls-identity.ts'
 import { advertisedHost, reachableAt } from '../placement/addresses.ts'
 import { checkOwnGrants, type ClusterTls } from '../placement/grpc-tls.ts'
@@ -313,7 +313,10 @@ export class Host implements Dispatcher {
     return new Promise((resolve, reject) => {
       checkType(type)
       checkId(id)
-      checkMember(what, method)
+      if (what === 'key') checkKey(method)
+      // Applications have paths for methods.
+      else if (kind === 'body') for (const part of method.split('/')) checkMember(what, part)
+      else checkMember(what, method)
       const problem = idempotencyKey === undefined ? undefined : keyProblem(idempotencyKey)
       if (problem !== undefined) throw new TroupeError('BAD_REQUEST', `invalid request: the idempotency key ${problem}`)
       const parent = reentrancyId === undefined ? undefined : this.#chainIds.find(reentrancyId, type, id)

@@ -2,7 +2,7 @@
 import { turnScope, type Invocation } from '../../actors/invocation.ts'
 import type { ActorHooks } from '../../actors/actor.ts'
 import type { AppHosting } from '../../actors/actor-type.ts'
-import { messageOf } from '../../core/errors.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ActorStore } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
@@ -122,7 +122,9 @@ async function tellApp({ type, id, name }: Activation, { channel }: AppHosting, 
   try {
     await turnScope.exit(() => channel.deactivate(type.name, id, cut.signal))
   } catch (error) {
-    log.warn({ actor: name, reason: messageOf(error) }, 'the application did not take note that the actor is deactivated')
+    // One that is not there remembers nothing.
+    const gone = TroupeError.is(error, 'APP_UNREACHABLE') && error.executed === 'no'
+    log[gone ? 'debug' : 'warn']({ actor: name, reason: messageOf(error) }, 'the application did not take note that the actor is deactivated')
   } finally {
     timer.cancel()
   }

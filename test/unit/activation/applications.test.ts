@@ -78,6 +78,12 @@ describe('a call', () => {
     expect(textOf(reply.app?.body)).toBe(' {"a" : 1.0} ')
   })
 
+  it('may name a method with a path in it', async () => {
+    const { app, host } = await serving()
+    await call(host, '1', 'admin/purge')
+    expect(app.asked).toEqual(['1.admin/purge'])
+  })
+
   it('of a TypeScript caller gives its arguments as JSON and its value back, or the actor\'s own error typed', async () => {
     const { app, host } = await serving()
     app.handlers.add = ({ body }) => `{"got":${textOf(body) || '"nothing"'}}`
@@ -216,7 +222,7 @@ describe('a chain', () => {
   it('goes through a class between two turns of the application', async () => {
     const app = new App()
     class Between extends Actor {
-      async back() { return (await this.ctx.actor('Py', '1') as { inner(): Promise<unknown> }).inner() }
+      async back() { return (this.ctx.actor('Py', '1') as unknown as { inner(): Promise<unknown> }).inner() }
     }
     const host = await hostOf([typeOf(app, { reentrant: true }), Between])
     app.handlers.outer = async request => String((await host.call({ type: 'Between', id: 'b', method: 'back', args: [], ...echo(request) })).value)
