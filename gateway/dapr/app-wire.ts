@@ -96,7 +96,7 @@ export class ReplyCollector {
 
 /** No byte of the request left. */
 export const unreached = (app: string, what: string, why: string, cause?: unknown): TroupeError => new TroupeError(
-  'APP_UNREACHABLE', `${what}: the application at ${app} takes no connection: ${why}; is it running, and is --app-port its port?`,
+  'APP_UNREACHABLE', `${what}: the application at ${app} did not take the request: ${why}; is it running, and is --app-port its port?`,
   { executed: 'no', cause },
 )
 

@@ -4,6 +4,7 @@
  * It is made with its first request, takes more while `hasRoom`, and ends by itself when it lies idle, cannot be made in time, or the
  * other side says nothing for a minute though it was pinged.
  */
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
@@ -17,31 +18,41 @@ export interface H2cSessionOptions {
   readonly clock: Clock
 }
 
-/** What a peer has until it says otherwise. */
-const STREAMS_BEFORE_SETTINGS = 100
+/** Told by a session. */
+export interface H2cSessionEvents {
+  /** How many streams the application allows. */
+  limit(streams: number): void
+  /** The session takes no more requests. */
+  over(): void
+}
+
 const PING_MS = 30_000
 const NO_ERROR = constants.NGHTTP2_NO_ERROR
 
 export class H2cSession {
   readonly #options: H2cSessionOptions
   readonly #session: ClientHttp2Session
-  readonly #onOver: () => void
+  readonly #events: H2cSessionEvents
   #phase: 'connecting' | 'open' | 'over' = 'connecting'
-  #maxStreams = STREAMS_BEFORE_SETTINGS
+  #maxStreams: number
   #streams = 0
   /** Of the connection, then of idleness or of the next ping. */
   #timer: Timer
   #why: string | undefined
 
-  /** `onOver`: it takes no more requests. */
-  constructor(options: H2cSessionOptions, onOver: () => void) {
+  /** `maxStreams`: until the application says otherwise. */
+  constructor(options: H2cSessionOptions, maxStreams: number, events: H2cSessionEvents) {
     this.#options = options
-    this.#onOver = onOver
+    this.#maxStreams = maxStreams
+    this.#events = events
     this.#session = connect(options.origin)
     this.#timer = options.clock.after(CONNECT_TIMEOUT_MS, () => this.destroy(`no connection within ${CONNECT_TIMEOUT_MS} ms`))
     this.#session
       .on('connect', () => this.#opened())
-      .on('remoteSettings', settings => { this.#maxStreams = settings.maxConcurrentStreams ?? Infinity })
+      .on('remoteSettings', settings => {
+        this.#maxStreams = settings.maxConcurrentStreams ?? Infinity
+        events.limit(this.#maxStreams)
+      })
       .on('goaway', () => this.#over('the application closed the session'))
       .on('error', error => this.#over(reasonOf(error)))
       .on('close', () => this.#over('the application closed the connection'))
@@ -136,7 +147,7 @@ export class H2cSession {
     if (this.#phase === 'over') return
     this.#phase = 'over'
     this.#timer.cancel()
-    this.#onOver()
+    this.#events.over()
   }
 
   #refused(what: string, cause: unknown): TroupeError {
@@ -153,7 +164,10 @@ export class H2cSession {
   }
 }
 
-/** A header that came twice becomes one; HTTP/2 in Node refuses several of most names. */
+/**
+ * A header that came twice becomes one; HTTP/2 in Node refuses several of most names.
+ * @throws TypeError for what no header can hold: HTTP/2 in Node would let it out
+ */
 function headersOf(request: WireRequest, body: Uint8Array | undefined): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Object.create(null) as OutgoingHttpHeaders
   headers[':method'] = request.verb
@@ -161,6 +175,8 @@ function headersOf(request: WireRequest, body: Uint8Array | undefined): Outgoing
   for (let i = 0; i < request.headers.length; i += 2) {
     const name = request.headers[i]!
     const value = request.headers[i + 1]!
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
     const before = headers[name]
     if (before === undefined) headers[name] = value
     else if (name !== 'content-type') headers[name] = `${String(before)}${name === 'cookie' ? '; ' : ', '}${value}`

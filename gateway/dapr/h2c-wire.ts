@@ -16,9 +16,14 @@ export interface H2cWireOptions {
   readonly clock: Clock
 }
 
+/** What RFC 9113 recommends as the least. */
+const STREAMS_BEFORE_SETTINGS = 100
+
 export class H2cWire implements AppWire {
   readonly name: string
   readonly #options: H2cWireOptions
+  /** Of the last session: the next will hardly allow more or fewer. */
+  #maxStreams = STREAMS_BEFORE_SETTINGS
   readonly #sessions = new Set<H2cSession>()
   #closed = false
 
@@ -40,7 +45,10 @@ export class H2cWire implements AppWire {
 
   #session(): H2cSession {
     for (const session of this.#sessions) if (session.hasRoom) return session
-    const session = new H2cSession(this.#options, () => this.#sessions.delete(session))
+    const session = new H2cSession(this.#options, this.#maxStreams, {
+      limit: streams => { this.#maxStreams = streams },
+      over: () => this.#sessions.delete(session),
+    })
     this.#sessions.add(session)
     return session
   }

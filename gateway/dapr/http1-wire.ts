@@ -76,9 +76,14 @@ export class Http1Wire implements AppWire {
   #give(connection: Connection, reusable: boolean): void {
     this.#busy.delete(connection)
     if (!reusable || this.#closed) return end(connection.client)
-    connection.idleSince = this.#options.clock.monotonicMs()
-    this.#idle.push(connection)
-    if (this.#isOld(this.#idle[0]!)) end(this.#idle.shift()!.client)
+    const { clock } = this.#options
+    connection.idleSince = clock.monotonicMs()
+    // Not in this turn of the event loop: an application that closed right after its answer is seen before the next request is written.
+    clock.soon(() => {
+      if (this.#closed) return end(connection.client)
+      this.#idle.push(connection)
+      if (this.#isOld(this.#idle[0]!)) end(this.#idle.shift()!.client)
+    })
   }
 
   #isOld(connection: Connection): boolean {
