@@ -19,10 +19,12 @@ import type { DoorOptions } from '../door-guard.ts'
 import { grpcGateway } from '../grpc.ts'
 import { httpGateway } from '../http.ts'
 import { ActorResiliency } from './actor-resiliency.ts'
+import { AppLife } from './app-life.ts'
 import { AppStreams } from './app-streams.ts'
 import type { AppType } from './app-type.ts'
 import { AppWatch } from './app-watch.ts'
 import type { DoorFacts } from './door-facts.ts'
+import { HttpChannel } from './http-channel.ts'
 import { Hosting } from './hosting.ts'
 import { readResources, type DaprResources } from './resources.ts'
 
@@ -100,6 +102,7 @@ class RunningSidecar implements Sidecar {
   readonly #hosting: Hosting
   /** Undefined: the application is reached by HTTP. */
   readonly #streams: AppStreams | undefined
+  readonly #http: HttpChannel | undefined
   readonly #watch: AppWatch | undefined
   readonly #doors: Gateway[]
   readonly #fail: (error: unknown) => void
@@ -124,9 +127,17 @@ class RunningSidecar implements Sidecar {
     this.#streams = overHttp ? undefined : new AppStreams({
       clock, log, onRegistered: types => this.#serve(types, this.#streams), onGone: () => this.#serve([], undefined),
     })
-    this.#watch = overHttp ? new AppWatch({ ...app, protocol: app.protocol as 'http', appId, maxBodyBytes: options.maxBodyBytes, strict, clock, log,
-      onHosts: (types, channel) => this.#serve(types, channel), onGone: () => this.#serve([], undefined) }) : undefined
+    this.#http = overHttp ? new HttpChannel({ ...app, protocol: app.protocol as 'http', maxBodyBytes: options.maxBodyBytes, clock }) : undefined
+    this.#watch = this.#http && this.#watchOver(this.#http, app!)
     this.#doors = this.#openDoors()
+  }
+
+  #watchOver(channel: HttpChannel, { port, health }: AppOptions): AppWatch {
+    const { appId, strict, log } = this.#options
+    // Failures are the hosting's to tell.
+    const serve = (types: readonly AppType[]): void => void this.#serve(types, new AppLife(channel, () => watch.suspect())).catch(() => undefined)
+    const watch: AppWatch = new AppWatch({ app: channel, port, appId, health, strict, clock: this.#clock, log }, { ready: serve, healthy: serve, unhealthy: () => serve([]) })
+    return watch
   }
 
   #hostOptions(): Omit<HostOptions, 'actors' | 'gateways'> {
@@ -202,6 +213,7 @@ class RunningSidecar implements Sidecar {
     this.#watch?.stop()
     for (const door of this.#doors) door.drain()
     await this.#hosting.stop().catch((error: unknown) => log.error({ err: error }, 'the host did not stop cleanly'))
+    this.#http?.close()
     this.#streams?.close()
     await Promise.all(this.#doors.map(door => door.stop(DOORS_STOP_MS)))
     this.#over()
