@@ -109,7 +109,7 @@ class RunningSidecar implements Sidecar {
   readonly #over: () => void
 
   constructor(options: SidecarOptions, clock: Clock) {
-    const { log, appId, env, resourcesPaths, configFiles, app, strict } = options
+    const { log, appId, env, resourcesPaths, configFiles, app } = options
     this.#options = options
     this.#clock = clock
     const ended = Promise.withResolvers<void>()
