@@ -14,7 +14,7 @@ import { clusterStoreFlag, flag, logFlags, namespaceFlag, shardBitsFlag, type Lo
 import { importHost } from './import-host.ts'
 import { formatTable } from './table.ts'
 
-export interface ImportFlags extends LogFlags {
+interface ImportFlags extends LogFlags {
   readonly from: string
   readonly appId?: string
   readonly type?: string[]
@@ -87,9 +87,9 @@ function print({ json, dryRun = false }: ImportFlags, from: string, { appId, typ
 }
 
 /** For people. */
-export function summaryText(from: string, appId: string | undefined, types: readonly string[], dryRun: boolean, report: ImportReport): string {
+function summaryText(from: string, appId: string | undefined, types: readonly string[], dryRun: boolean, report: ImportReport): string {
   const { actors, actorsExact, keys, bytes, reminders, skipped } = report
-  const counts = `${actorsExact ? '' : 'about '}${actors.toLocaleString('en-US')} actors, ${keys.toLocaleString('en-US')} keys (${sizeText(bytes)}), ${reminders.toLocaleString('en-US')} reminders`
+  const counts = `${actorsExact ? '' : 'about '}${countText(actors, 'actor')}, ${countText(keys, 'key')} (${sizeText(bytes)}), ${countText(reminders, 'reminder')}`
   return [
     `${dryRun ? 'would import' : 'imported'} from ${from}${appId === undefined ? '' : `, application ${appId}`}: ${counts}`,
     `types: ${types.length === 0 ? 'none' : types.join(', ')}`,
@@ -97,6 +97,7 @@ export function summaryText(from: string, appId: string | undefined, types: read
   ].join('\n') + '\n'
 }
 
+const countText = (count: number, what: string): string => `${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`
 const sizeText = (bytes: number): string => bytes < 1024 ? `${bytes} bytes` : bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
 /** One line of a terminal: keys hold anything. */
