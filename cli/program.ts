@@ -12,6 +12,7 @@ import { spelledOut } from './daprd-spelling.ts'
 import { addDevCommand } from './dev.ts'
 import { EXIT_OK, EXIT_USAGE, reportFailure } from './failure.ts'
 import { addHostCommand } from './host.ts'
+import { addImportCommand } from './import-dapr.ts'
 import { addPlacementCommand } from './placement.ts'
 import { addRemindersCommand } from './reminders.ts'
 import { addRunCommand } from './run.ts'
@@ -30,6 +31,7 @@ Examples:
   troupe status                                   hosts, shards, activations
   troupe reminders Account/alice                  what is due, and when
   troupe sends Account --dead                     durable sends that failed for good
+  troupe import dapr --from redis://10.0.0.9:6379 --dry-run    what Dapr has stored of actors
   troupe certs                                    certificates for mutual TLS in a development cluster
 
 Flags whose help names an env may also be given as that environment variable: --http-port is TROUPE_HTTP_PORT.
@@ -50,7 +52,7 @@ export function buildProgram(): Command {
     .addHelpText('after', examples)
   for (const add of [
     addDevCommand, addHostCommand, addSidecarCommand, addRunCommand, addPlacementCommand, addCallCommand, addStatusCommand, addRemindersCommand, addSendsCommand,
-    addCertsCommand,
+    addCertsCommand, addImportCommand,
   ]) add(program)
   return program
 }
