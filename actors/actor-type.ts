@@ -45,6 +45,8 @@ export interface AppHosting {
   readonly tellsChain: boolean
   /** One argument of a TypeScript caller is sent in a list too, as hosts of the JavaScript SDK want it. */
   readonly wantsList: boolean
+  /** It may end a reminder or timer by its answer to one. */
+  readonly mayCancel: boolean
 }
 
 /** The static field of a class that stands for an application's type. */

@@ -25,5 +25,5 @@ const IDLE_MS = 5_000
 
 /** The class that stands for a type whose application is not there. */
 const standIn = (type: string): ActorClass => appActorClass({
-  type, channel: absentChannel, reentrant: false, maxStackDepth: 1, tellsChain: false, wantsList: false, idleMs: IDLE_MS, drainMs: 0, turnTimeoutMs: 30_000,
+  type, channel: absentChannel, reentrant: false, maxStackDepth: 1, tellsChain: false, wantsList: false, mayCancel: false, idleMs: IDLE_MS, drainMs: 0, turnTimeoutMs: 30_000,
 })

@@ -9,7 +9,7 @@ import type { Command } from 'commander'
 import { TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { SystemRandom } from '../core/random.ts'
-import { startSidecar } from '../gateway/dapr/sidecar.ts'
+import type { startSidecar } from '../gateway/dapr/sidecar.ts'
 import { applicationEnvironment } from './application-environment.ts'
 import { Application, type ApplicationOptions } from './application.ts'
 import { daprdOptions, type DaprdFlags } from './daprd-flags.ts'
@@ -58,7 +58,7 @@ async function run(words: readonly string[], flags: RunFlags): Promise<void> {
     log,
     stopTimeoutMs: settings.stopTimeoutMs + APP_GRACE_MS,
     start: () => startTogether({
-      settings, log, metricsPort: flags.metricsPort, start: startSidecar,
+      settings, log, metricsPort: flags.metricsPort,
       application: words.length === 0 ? undefined
         : { command: words, prefix: APP_PREFIX, stdout: process.stdout, stderr: process.stderr, graceMs: APP_GRACE_MS },
     }),
@@ -71,7 +71,7 @@ export interface TogetherOptions {
   readonly application: Omit<ApplicationOptions, 'env'> | undefined
   readonly metricsPort: string | undefined
   readonly log: Logger
-  readonly start: typeof startSidecar
+  readonly start?: typeof startSidecar
 }
 
 /** @throws APP_LOAD_FAILED, and whatever the sidecar cannot start for; nothing is left running then */

@@ -6,7 +6,7 @@
  */
 import type { Command } from 'commander'
 import { openLogger, type Logger } from '../core/logger.ts'
-import { startSidecar, type Sidecar } from '../gateway/dapr/sidecar.ts'
+import type { Sidecar, startSidecar } from '../gateway/dapr/sidecar.ts'
 import { daprdOptions, type DaprdFlags } from './daprd-flags.ts'
 import { EXIT_OK } from './failure.ts'
 import { serve, type Finished } from './service-life.ts'
@@ -54,9 +54,10 @@ export function sidecarLogger({ logLevel, logFormat, options }: SidecarSettings)
 }
 
 /** Starts it and says so. */
-export async function openSidecar(settings: SidecarSettings, log: Logger, onShutdownRequested: () => void, start = startSidecar): Promise<Sidecar> {
+export async function openSidecar(settings: SidecarSettings, log: Logger, onShutdownRequested: () => void, start?: typeof startSidecar): Promise<Sidecar> {
   tellUnused(settings, log)
-  const running = await start({ ...settings.options, log, onShutdownRequested })
+  // Loaded here alone: other commands do without what it brings.
+  const running = await (start ?? (await import('../gateway/dapr/sidecar.ts')).startSidecar)({ ...settings.options, log, onShutdownRequested })
   log.info({ appId: settings.options.appId, ...running.addresses }, 'ready')
   return running
 }

@@ -9,7 +9,7 @@ import { REENTRANCY_HEADER } from '../actors/app-channel.ts'
 import { TroupeError } from '../core/errors.ts'
 import { checkId, checkType } from '../core/ids.ts'
 import type { CallReply, DoorBody } from '../runtime/dispatch/dispatcher.ts'
-import { argumentsOf, resultBody, saysCodec } from '../actors/call-body.ts'
+import { argumentsOf, resultBody, saysCodec, JSON_TYPE } from '../actors/call-body.ts'
 import { invokeFailure } from './dapr/standard-failures.ts'
 import { demandFits, optionsOf, type GrpcAnswer, type GrpcWork, type Rpc } from './grpc-rpc.ts'
 import { metadataText } from './grpc-status.ts'
@@ -41,6 +41,8 @@ async function invoke({ actorType: type, actorId: id, method: name, data, metada
   const method = cleanMethod(name)
   const headers = headersOf(metadata)
   const codec = saysCodec(headers.get('content-type'))
+  // Clients of this door rarely say so, and hosts over HTTP parse nothing else.
+  if (!headers.has('content-type')) headers.set('content-type', JSON_TYPE)
   const given = dispatcher.runsClass?.(type) === false
     ? { args: [], body: { bytes: data, codec, query: '', headers: [...headers].flat() } satisfies DoorBody }
     : { args: argumentsOf(data, codec) }

@@ -1,46 +1,59 @@
 /**
- * The channel to one life of an application's process: from when it said what it hosts until it is gone.
+ * The channel to an application's process, which may be started anew: a new process knows nothing of the actors that the last one ran,
+ * and is told to forget only those that it has been asked for itself (a host of the JavaScript SDK ends when it is told of others).
  *
- * A process that was started anew knows nothing of the actors that the last one ran: it is not told to forget them (a host of the
- * JavaScript SDK ends when it is). That a connection was refused proves that the process has gone.
+ * That a connection was refused proves that the process has gone. A connection that broke proves nothing; the watch has a look then.
  */
 import type { AppCallback, AppCallbackReply, AppChannel, AppReply, AppRequest } from '../../actors/app-channel.ts'
 import { TroupeError } from '../../core/errors.ts'
 
+interface Named {
+  readonly type: string
+  readonly id: string
+}
+
 export class AppLife implements AppChannel {
   readonly name: string
   readonly #channel: AppChannel
-  readonly #onRefused: () => void
-  #phase: 'living' | 'gone' = 'living'
+  readonly #onLost: () => void
+  /** Actors asked for since a process has gone; undefined: none has. */
+  #sinceGone: Set<string> | undefined
 
-  /** `onRefused`: the application took no connection. */
-  constructor(channel: AppChannel, onRefused: () => void) {
+  /** `onLost`: it could not be reached. */
+  constructor(channel: AppChannel, onLost: () => void) {
     this.name = channel.name
     this.#channel = channel
-    this.#onRefused = onRefused
+    this.#onLost = onLost
   }
 
   invoke(request: AppRequest, signal: AbortSignal): Promise<AppReply> {
-    return this.#channel.invoke(request, signal).catch(this.#failed)
+    return this.#asking(request, this.#channel.invoke(request, signal))
   }
 
   remind(reminder: AppCallback, signal: AbortSignal): Promise<AppCallbackReply> {
-    return this.#channel.remind(reminder, signal).catch(this.#failed)
+    return this.#asking(reminder, this.#channel.remind(reminder, signal))
   }
 
   tick(timer: AppCallback, signal: AbortSignal): Promise<AppCallbackReply> {
-    return this.#channel.tick(timer, signal).catch(this.#failed)
+    return this.#asking(timer, this.#channel.tick(timer, signal))
   }
 
   async deactivate(type: string, id: string, signal: AbortSignal): Promise<void> {
-    if (this.#phase === 'living') await this.#channel.deactivate(type, id, signal).catch(this.#failed)
+    if (this.#sinceGone === undefined || this.#sinceGone.delete(keyOf({ type, id }))) await this.#channel.deactivate(type, id, signal).catch(this.#failed)
+  }
+
+  #asking<Reply>(actor: Named, reply: Promise<Reply>): Promise<Reply> {
+    this.#sinceGone?.add(keyOf(actor))
+    return reply.catch(this.#failed)
   }
 
   readonly #failed = (error: unknown): never => {
-    if (TroupeError.is(error, 'APP_UNREACHABLE') && error.executed === 'no') {
-      this.#phase = 'gone'
-      this.#onRefused()
+    if (TroupeError.is(error, 'APP_UNREACHABLE')) {
+      if (error.executed === 'no') this.#sinceGone = new Set()
+      this.#onLost()
     }
     throw error
   }
 }
+
+const keyOf = ({ type, id }: Named): string => `${type}/${id}`

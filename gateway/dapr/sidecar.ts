@@ -195,7 +195,7 @@ class RunningSidecar implements Sidecar {
     const { strict, app } = this.#options
     return appActorClass({
       type: name, channel, reentrant, maxStackDepth, idleMs, drainMs: drainRebalanced ? drainMs : 0, turnTimeoutMs: LONGEST_MS,
-      tellsChain: reentrant || !strict, wantsList: app?.wantsList === true,
+      tellsChain: reentrant || !strict, wantsList: app?.wantsList === true, mayCancel: !strict,
     })
   }
 

@@ -43,7 +43,7 @@ class AppActor extends Actor {
     const activation = turn.gate as Activation
     const { cancel } = await callBack(activation, turn, activation.type.app!, 'remind', { name, data, dueTime: '', period: '', callback: '' })
       .catch((error: unknown) => { throw asAttempt(error) })
-    if (cancel) occurrence.cancel()
+    if (cancel && activation.type.app!.mayCancel) occurrence.cancel()
   }
 }
 

@@ -25,5 +25,5 @@ function tick(activation: Activation, instance: Actor, name: string, method: str
 async function tickOfApp(activation: Activation, app: AppHosting, name: string, callback: string, args: readonly unknown[]): Promise<void> {
   const [data, dueTime, period] = args as readonly [string | undefined, string, string]
   const { cancel } = await callBack(activation, turnScope.getStore()!, app, 'tick', { name, data, dueTime, period, callback })
-  if (cancel) activation.timers.delete(name)
+  if (cancel && app.mayCancel) activation.timers.delete(name)
 }

@@ -50,7 +50,7 @@ class App implements AppChannel {
 }
 
 const typeOf = (channel: AppChannel, options: Partial<AppActorOptions> = {}): ReturnType<typeof appActorClass> => appActorClass({
-  type: 'Py', channel, reentrant: false, maxStackDepth: 32, tellsChain: true, wantsList: false, idleMs: 3_600_000, drainMs: 2_000, turnTimeoutMs: 60_000, ...options,
+  type: 'Py', channel, reentrant: false, maxStackDepth: 32, tellsChain: true, wantsList: false, mayCancel: true, idleMs: 3_600_000, drainMs: 2_000, turnTimeoutMs: 60_000, ...options,
 })
 
 async function serving(options: Partial<AppActorOptions> = {}, hostOptions: Partial<HostOptions> = {}): Promise<{ app: App; host: Host }> {

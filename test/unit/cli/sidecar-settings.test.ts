@@ -29,7 +29,7 @@ describe('without flags', () => {
 
 describe('the application', () => {
   it('is there when it has a port', () => {
-    expect(app('')).toEqual({ port: 3000, protocol: 'http', address: '127.0.0.1', maxConcurrency: 0, apiToken: undefined, health: undefined })
+    expect(app('')).toEqual({ port: 3000, protocol: 'http', address: '127.0.0.1', maxConcurrency: 0, apiToken: undefined, health: undefined, wantsList: false })
     for (const none of ['--app-port 0', '--app-port=', '--app-port -1', '']) expect(options(none).app).toBeUndefined()
   })
 
