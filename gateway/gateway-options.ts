@@ -3,8 +3,9 @@ import type { Clock } from '../core/clock.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
 import { tokensProblem } from './api-token.ts'
+import type { DoorFacts } from './dapr/door-facts.ts'
 
-export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag' | 'tokens' | 'tls'
+export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag' | 'tokens' | 'tls' | 'facts' | 'routes'
 
 export type OptionKinds = Readonly<Record<string, OptionKind>>
 
@@ -35,6 +36,8 @@ function problemOf(kind: OptionKind, value: unknown): string | undefined {
     case 'duration': return durationProblem(value)
     case 'tokens': return tokensProblem(value)
     case 'tls': return tlsProblem(value)
+    case 'facts': return typeof (value as Partial<DoorFacts> | null)?.runtimeStatus === 'function' ? undefined : 'must be the facts of a door'
+    case 'routes': return value === 'all' || value === 'health' ? undefined : `${JSON.stringify(value)} must be all or health`
   }
 }
 
