@@ -48,8 +48,9 @@ export class Activation implements Committable, ContextSource, OutputGate {
   phase: ActivationPhase = 'activating'
   /** Coarse time of the last call, in the idle collector's ticks. */
   lastUsed = 0
-  /** Its application has been asked to run turns of it: it is told of the end. */
+  /** Its application has been asked to run turns of it: it is told of the end, once (farewells.ts). */
   knownToApp = false
+  told: Promise<void> | undefined = undefined
   #instance: Actor | undefined
   #fields: Fields | undefined
   #entries: EntryBuffer | undefined
@@ -135,8 +136,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
     return (this.#mailbox?.peek() ?? this.#once?.firstEarly)?.parent
   }
 
-  /** Runs `onActivate` as the first turn; its commit is durable when `call` is answered. */
-  runFirst(call: Invocation): void {
+  /** Runs `onActivate` as the first turn, or an application's deactivation as the last; its commit is durable when `call` is answered. */
+  runApart(call: Invocation): void {
     this.#start(call)
   }
 
@@ -175,7 +176,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#timers?.clear()
     return this.#whenQuiet(async () => {
       if (this.phase !== 'retiring') return
-      if (wasActive && this.type.onDeactivate) await this.services.hook(this, 'onDeactivate', reason)
+      if (wasActive && (this.type.onDeactivate || this.knownToApp)) await this.services.hook(this, 'onDeactivate', reason)
+      if (!this.quiet) await this.#whenQuiet(() => undefined)
       this.end()
       await this.#left
     })
@@ -191,6 +193,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#exclusive = this.#readers = this.#gate = undefined
     // Whoever still points here (a reference, a bucket) keeps no state alive.
     this.#instance = this.#fields = this.#entries = this.#timers = undefined
+    this.services.ending(this)
     // The next activation must not load before a write on its way has landed or failed: calls wait here until then.
     if (!writing) this.#left = this.services.ended(this, () => this.#takeWaiting())
     this.#settleQuiet()
