@@ -14,6 +14,7 @@ import type { Logger } from '../../core/logger.ts'
 import type {
   ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus, ManageRequest, PageRequest, ReminderPage, SendPage,
 } from '../../runtime/dispatch/dispatcher.ts'
+import { weightOf } from '../../runtime/dispatch/load-weight.ts'
 import type { Host } from '../../runtime/host.ts'
 import type { ActorResiliency } from './actor-resiliency.ts'
 
@@ -33,6 +34,37 @@ const isActorsError = ({ app }: CallReply): boolean => app !== undefined && head
 
 /** How long a call waits for a host when its caller does not say. */
 const WAIT_MS = 60_000
+const MOST_WAITING = 10_000
+const MOST_WAITING_BYTES = 256 * 1024 * 1024
+const RETRY_MS = 500
+
+/** How long a call waits for a host, until who gives up, and what it takes meanwhile. */
+interface Patience {
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly bytes?: number
+}
+
+/** Calls that wait for a host are counted by none. */
+class WaitingRoom {
+  #calls = 0
+  #bytes = 0
+
+  refusal(bytes: number): TroupeError | undefined {
+    if (this.#calls < MOST_WAITING && (this.#bytes + bytes <= MOST_WAITING_BYTES || this.#calls === 0)) return undefined
+    return new TroupeError('OVERLOADED', `${this.#calls} calls of ${this.#bytes} bytes wait for the actors of this sidecar to be hosted, more may not; call later`, { retryAfterMs: RETRY_MS })
+  }
+
+  enter(bytes: number): void {
+    this.#calls++
+    this.#bytes += bytes
+  }
+
+  leave(bytes: number): void {
+    this.#calls--
+    this.#bytes -= bytes
+  }
+}
 
 export class Hosting implements Dispatcher {
   readonly #options: HostingOptions
@@ -41,6 +73,9 @@ export class Hosting implements Dispatcher {
   #next = Promise.withResolvers<Host>()
   #phase: 'starting' | 'serving' | 'changing' | 'closed' = 'starting'
   #changes: Promise<void> = Promise.resolve()
+  /** Number of the change that was asked for last. */
+  #wanted = 0
+  readonly #waiting = new WaitingRoom()
 
   constructor(options: HostingOptions) {
     this.#options = options
@@ -52,27 +87,36 @@ export class Hosting implements Dispatcher {
     return this.#phase !== 'starting'
   }
 
-  /** Hosts these types from now on, and no others; resolves when the host serves. One change after the other. Rejects when it cannot. */
+  /**
+   * Hosts these types from now on, and no others; resolves when the host serves. One change after the other, and of those that wait for
+   * their turn only the last: what has passed by then is not hosted. Rejects when it cannot.
+   */
   serve(actors: readonly ActorClass[]): Promise<void> {
-    const change = this.#changes.then(() => this.#change(actors))
+    const number = ++this.#wanted
+    const change = this.#changes.then(() => number === this.#wanted ? this.#change(actors) : undefined)
     this.#changes = change.catch((error: unknown) => {
       this.#next.reject(error)
-      this.#options.onFailed(error)
+      // Nobody needs what was about to be hosted.
+      if (this.#phase !== 'closed') this.#options.onFailed(error)
     })
     return change
   }
 
   async #change(actors: readonly ActorClass[]): Promise<void> {
-    if (this.#phase === 'closed') return
     const { open, onFailed } = this.#options
-    await this.#leave('changing')
+    if (!this.#isClosed()) await this.#leave('changing')
+    if (this.#isClosed()) return
     const host = await open(actors)
     host.stopped.catch((error: unknown) => onFailed(error))
     this.#host = host
-    // While it was started, it may have been closed.
-    if ((this.#phase as string) === 'closed') return host.stop()
+    if (this.#isClosed()) return host.stop()
     this.#phase = 'serving'
     this.#next.resolve(host)
+  }
+
+  /** Anything that is waited for may have been longer than the sidecar's life. */
+  #isClosed(): boolean {
+    return this.#phase === 'closed'
   }
 
   async #leave(phase: 'changing' | 'closed'): Promise<void> {
@@ -99,16 +143,17 @@ export class Hosting implements Dispatcher {
   }
 
   refusal(bytes: number): TroupeError | undefined {
-    return this.#host?.refusal(bytes)
+    return this.#host === undefined ? this.#waiting.refusal(bytes) : this.#host.refusal(bytes)
   }
 
   call(request: CallRequest): Promise<CallReply> {
+    const bytes = request.bytes ?? weightOf(request.args)
     return this.#options.resiliency.run(request.type, request.id,
-      signal => this.#on(host => host.call(signal === request.signal ? request : { ...request, signal }), request.timeoutMs), request.signal, isActorsError)
+      signal => this.#on(host => host.call(signal === request.signal ? request : { ...request, signal }), { timeoutMs: request.timeoutMs, signal, bytes }), request.signal, isActorsError)
   }
 
   manage(request: ManageRequest): Promise<CallReply> {
-    return this.#on(host => host.manage(request), request.timeoutMs)
+    return this.#on(host => host.manage(request), { ...request, bytes: weightOf(request.args) })
   }
 
   readState(type: string, id: string, key: string, caller?: Caller): Promise<CallReply> {
@@ -123,20 +168,36 @@ export class Hosting implements Dispatcher {
     return this.#on(host => host.listSends(type, page, caller))
   }
 
-  #on<Reply>(ask: (host: Host) => Promise<Reply>, timeoutMs: number = WAIT_MS): Promise<Reply> {
-    const host = this.#host
-    if (host === undefined) return this.#whenNext(timeoutMs).then(ask)
-    return ask(host).catch((error: unknown) => {
-      if (!TroupeError.is(error, 'HOST_STOPPING') || error.executed !== 'no' || this.#phase !== 'changing') throw error
-      return this.#whenNext(timeoutMs).then(ask)
-    })
+  async #on<Reply>(ask: (host: Host) => Promise<Reply>, patience: Patience = {}): Promise<Reply> {
+    for (;;) {
+      const host = this.#host ?? await this.#whenNext(patience)
+      try {
+        return await ask(host)
+      } catch (error) {
+        const wasReplaced = this.#host !== host || this.#phase === 'changing'
+        if (!TroupeError.is(error, 'HOST_STOPPING') || error.executed !== 'no' || !wasReplaced || this.#phase === 'closed') throw error
+        if (this.#host === host) await this.#whenNext(patience)
+      }
+    }
   }
 
-  #whenNext(timeoutMs: number): Promise<Host> {
-    const late = Promise.withResolvers<never>()
-    const timer = this.#options.clock.after(Math.min(timeoutMs, WAIT_MS), () => late.reject(new TroupeError('NOT_READY',
+  async #whenNext({ timeoutMs = WAIT_MS, signal, bytes = 0 }: Patience): Promise<Host> {
+    const refusal = this.#waiting.refusal(bytes)
+    if (refusal !== undefined) throw refusal
+    const over = Promise.withResolvers<never>()
+    const timer = this.#options.clock.after(Math.min(timeoutMs, WAIT_MS), () => over.reject(new TroupeError('NOT_READY',
       this.#phase === 'starting' ? 'the application has not said which actors it hosts yet: its port does not answer; is it running?' : 'the sidecar hosts nothing at the moment; call again')))
-    return Promise.race([this.#next.promise, late.promise]).finally(() => timer.cancel())
+    const givenUp = (): void => over.reject(new TroupeError('CANCELLED', 'the caller gave up before there was a host to call', { executed: 'no', cause: signal?.reason }))
+    if (signal?.aborted === true) givenUp()
+    signal?.addEventListener('abort', givenUp, { once: true })
+    this.#waiting.enter(bytes)
+    try {
+      return await Promise.race([this.#next.promise, over.promise])
+    } finally {
+      this.#waiting.leave(bytes)
+      signal?.removeEventListener('abort', givenUp)
+      timer.cancel()
+    }
   }
 
   // ---- what is known ------------------------------------------------------------------------------------------------
@@ -149,7 +210,7 @@ export class Hosting implements Dispatcher {
   }
 
   clusterStatus(timeoutMs: number): Promise<ClusterStatus> {
-    return this.#on(host => host.clusterStatus(timeoutMs), timeoutMs)
+    return this.#on(host => host.clusterStatus(timeoutMs), { timeoutMs })
   }
 
   locate(type: string, id: string): ActorLocation {
