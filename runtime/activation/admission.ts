@@ -25,6 +25,12 @@ export interface RunningTurns {
 export const isReadonly = (call: Invocation): boolean =>
   call.method === undefined || (call.method.readonly && call.once?.delivery === undefined)
 
+/**
+ * An operation on an application's actor changes everything at once, at its end, or nothing. There is nothing to take back when it fails:
+ * what has changed since it began is the work of others beside it.
+ */
+export const isWhole = ({ kind }: Invocation, { app }: ActorType): boolean => app !== undefined && kind === 'manage'
+
 /** True when `turn`, of the activation that `call` is for, waits for it. */
 const waitsFor = (turn: Invocation, call: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, call.typeName, call.id, turn.turn)
 
