@@ -10,7 +10,7 @@ afterEach(() => { for (const child of children.splice(0)) child.kill('SIGKILL') 
 function serving(finished: string, ended = 'undefined'): ChildProcess {
   const code = `
     import { serve } from ${JSON.stringify(new URL('../../../cli/service-life.ts', import.meta.url).href)}
-    const log = { debug() {}, info: (_, message) => console.log(message), warn: (_, message) => console.log(message), error: ({ reason }, message) => console.log(reason === undefined ? message : `${message}: ${reason}`), child: () => log }
+    const log = { debug() {}, info: (_, message) => console.log(message), warn: (_, message) => console.log(message), error: ({ reason }, message) => console.log(reason === undefined ? message : message + ': ' + reason), child: () => log }
     await serve({ log, stopTimeoutMs: 5000, start: async () => {
       setInterval(() => {}, 1000)
       console.log('ready')
