@@ -51,10 +51,13 @@ export function invoke(context: InvokeContext, exchange: HttpExchange, params: R
   }, !isClass)
 }
 
-function bodyOf({ request }: HttpExchange, bytes: Uint8Array = noBytes): DoorBody {
+function bodyOf({ request, wantsCodec }: HttpExchange, bytes: Uint8Array = noBytes): DoorBody {
   const url = request.url!
   const query = url.indexOf('?')
   return {
-    bytes, codec: saysCodec(request.headers['content-type']), query: query === -1 ? '' : url.slice(query + 1), headers: forwardedHeaders(request.rawHeaders),
+    bytes,
+    // No arguments are no bytes, and say nothing of their form: that of the answer does.
+    codec: bytes.length === 0 ? wantsCodec : saysCodec(request.headers['content-type']),
+    query: query === -1 ? '' : url.slice(query + 1), headers: forwardedHeaders(request.rawHeaders),
   }
 }
