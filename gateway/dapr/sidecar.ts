@@ -117,7 +117,7 @@ class RunningSidecar implements Sidecar {
     this.ended.catch(() => undefined)
     this.#fail = ended.reject
     this.#over = ended.resolve
-    this.#resources = readResources({ paths: resourcesPaths, configFile: configFiles[0], namespace: options.host.namespace, appId, env, cwd: process.cwd(), log })
+    this.#resources = readResources({ paths: resourcesPaths, configFiles, namespace: options.host.namespace, appId, env, cwd: process.cwd(), log })
     const hostOptions = this.#hostOptions()
     this.#hosting = new Hosting({
       appId, clock, log, onFailed: this.#fail, open: actors => createHost({ ...hostOptions, actors }),
