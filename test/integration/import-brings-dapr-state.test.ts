@@ -139,6 +139,15 @@ describe('from Redis', () => {
     await expectReminders(http, app)
   }, 60_000)
 
+  it('may be imported into the same server, again and again', async () => {
+    for (let i = 0; i < 2; i++) {
+      const { code, stdout } = await processes.run(['import', 'dapr', '--from', server.url, '--json', '--type', 'Cart', 'Bill', '--app-id', 'shop', '--store', server.url, '--log-level', 'error'])
+      expect({ code, report: JSON.parse(stdout) }).toMatchObject({ code: 0, report: { actors: 54, keys: many + 4, reminders: 4 } })
+      expect(stdout).not.toContain('troupe:')
+    }
+    for (const key of await redis.keys('{troupe:*')) await redis.del(key)
+  }, 60_000)
+
   it('is refused while a sidecar of the cluster runs these actors, before anything is written', async () => {
     const { app, http, process } = await sidecar()
     expect((await ask(http, 'POST', '/actors/Cart/ada/method/m')).status).toBe(200)
