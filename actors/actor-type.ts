@@ -9,6 +9,7 @@ import { TroupeError } from '../core/errors.ts'
 import { hash32, nameProblem, MAX_NAME_BYTES, shardOf } from '../core/ids.ts'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { Actor, actorBrand } from './actor.ts'
+import type { AppChannel } from './app-channel.ts'
 import { actorOptionsSchema, methodOptionSchema, type ActorOptions, type MethodOption } from './actor-options.ts'
 
 /** What a subclass of Actor may say about itself in static fields. */
@@ -35,9 +36,27 @@ export interface Method {
   readonly run: (this: Actor, ...args: readonly unknown[]) => unknown
 }
 
+/** How an application runs a type: every name is a method of it, its state is storage keys alone. */
+export interface AppHosting {
+  readonly channel: AppChannel
+  /** Turns of one actor that one chain of calls may be in at once. */
+  readonly maxStackDepth: number
+  /** It is told the id of the chain that it is called in, so that what it calls meanwhile belongs to that chain. */
+  readonly tellsChain: boolean
+  /** One argument of a TypeScript caller is sent in a list too, as hosts of the JavaScript SDK want it. */
+  readonly wantsList: boolean
+  /** It may end a reminder or timer by its answer to one. */
+  readonly mayCancel: boolean
+}
+
+/** The static field of a class that stands for an application's type. */
+export const hostingKey = Symbol.for('troupe.hosting')
+
 export interface ActorType {
   readonly name: string
   readonly actorClass: ActorClass
+  /** Set where an application runs the type; undefined for a class. */
+  readonly app: AppHosting | undefined
   readonly methods: ReadonlyMap<string, Method>
   /** Methods that begin with `_`: reminders and timers may run them, callers may not. */
   readonly inner: ReadonlyMap<string, Method['run']>
@@ -90,7 +109,7 @@ export function readActorType(actorClass: ActorClass): ActorType {
   const o = options.data
   const prototype = actorClass.prototype as Record<string, unknown>
   return Object.freeze({
-    name: name as string, actorClass, methods, inner: readInner(actorClass),
+    name: name as string, actorClass, app: (statics as { [hostingKey]?: AppHosting })[hostingKey], methods, inner: readInner(actorClass),
     idleAfterMs: o.idleAfter!, reentrant: o.reentrancy === 'call-chain', maxDepth: o.maxDepth, mailbox: o.mailbox, mailboxBytes: o.mailboxBytes,
     keepRepliesMs: o.keepReplies!, maxReminders: o.maxReminders, turnTimeoutMs: o.turnTimeout!, drainTimeoutMs: o.drainTimeout, placementKey: o.placement.key,
     version, migrate: statics.migrate,
@@ -160,9 +179,15 @@ function placementKeyOf(type: ActorType, id: string): string {
   throw new TroupeError('BAD_ACTOR_CLASS', `${type.name}: options.placement.key returned ${typeof key} for ${JSON.stringify(id)}; it must return a string`)
 }
 
+/** Which methods an application has, it alone knows: calls of all names go to it (runtime/activation/app-turn.ts). */
+const appMethod: Method = Object.freeze({
+  name: 'method of an application', readonly: false, stream: false, input: undefined,
+  run() { throw new TroupeError('INTERNAL', 'a call of an application was taken for one of a class') },
+})
+
 /** @throws UNKNOWN_METHOD with the names that exist. */
 export function methodOf(type: ActorType, name: string): Method {
-  const method = type.methods.get(name)
+  const method = type.app === undefined ? type.methods.get(name) : appMethod
   if (method !== undefined) return method
   throw new TroupeError('UNKNOWN_METHOD', `${type.name} has no method ${JSON.stringify(String(name).slice(0, 80))}; it has ${[...type.methods.keys()].slice(0, 20).join(', ') || 'none'}`)
 }
@@ -172,6 +197,7 @@ export function methodOf(type: ActorType, name: string): Method {
  * @throws UNKNOWN_METHOD when there is no such method, or when `target` is a function that is not one: an arrow field, say
  */
 export function targetName(type: ActorType, target: unknown, what: string): string {
+  if (type.app !== undefined) return String(target)
   if (typeof target === 'function' && target === (type.actorClass.prototype as Record<string, unknown>).onReminder) throw new TroupeError('UNKNOWN_METHOD', leaveOut(type))
   const name = typeof target === 'string' ? target : typeof target === 'function' ? nameOfFunction(type, target) : undefined
   if (name === undefined) {

@@ -36,6 +36,13 @@ export function chainHas(link: ChainLink | undefined, typeName: string, id: stri
   return false
 }
 
+/** How many turns of this actor wait in the chain. */
+export function chainCount(link: ChainLink | undefined, typeName: string, id: string): number {
+  let count = 0
+  for (let l = link; l !== undefined; l = l.parent) if (l.id === id && l.typeName === typeName) count++
+  return count
+}
+
 /** `A/1 → B/2 → A/1`, the outermost first, ending with the call that is being made. */
 export function showChain(link: ChainLink | undefined, typeName: string, id: string): string[] {
   const names = [`${typeName}/${id}`]

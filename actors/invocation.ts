@@ -39,10 +39,10 @@ export interface DeadlineKeeper {
 }
 
 /**
- * What is asked of the actor: one of its methods · a field or storage key by name (a read) · an operation on its reminders
+ * What is asked of the actor: one of its methods · one of its methods with the body of a door's request for arguments · a field or storage key by name (a read) · an operation on its reminders
  * and sends (`managementOperations`) · something of the runtime itself, which brings its method along and never leaves this host.
  */
-export type CallKind = 'method' | 'read' | 'manage' | 'internal'
+export type CallKind = 'method' | 'body' | 'read' | 'manage' | 'internal'
 
 /** A durable send as its target sees it. Numbers of one sender rise. */
 export interface Delivery {
@@ -113,6 +113,8 @@ export abstract class Invocation implements ChainLink {
   /** Monotonic ms at which the running turn is abandoned, and what happens then; set with the turn's first wait. */
   turnDeadline = 0
   onTurnTimeout: (() => void) | undefined = undefined
+  /** Told when the running turn is cut from outside: a caller that gives up cuts nothing. */
+  onCut: ((why: TroupeError) => void) | undefined = undefined
   method: Method | undefined = undefined
   /** The exclusive turn around this one, when it re-entered. */
   outer: Invocation | undefined = undefined
@@ -128,6 +130,8 @@ export abstract class Invocation implements ChainLink {
   /** This host's authorize hook has let it in. */
   admitted = false
   attempts = 0
+  /** Its value is an application's answer as it came: `[headers, body]`. */
+  appReply = false
   /** Who answered. */
   host = ''
   epoch = 0

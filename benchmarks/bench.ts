@@ -11,8 +11,9 @@ import { machineFacts } from './harness/machine.ts'
 import { asJson, suiteAsText, summary, type Report } from './harness/report.ts'
 import { runCase } from './harness/run-case.ts'
 import type { RoundOptions } from './harness/rounds.ts'
-import { sweepAbandonedFolders } from './harness/scope.ts'
+import { Scope, sweepAbandonedFolders } from './harness/scope.ts'
 import type { CaseResult, Suite, SuiteResult } from './harness/suite.ts'
+import type { SidecarFlags } from './suites/dapr-api.ts'
 
 const suites: Readonly<Record<string, (flags: Flags) => Promise<{ suite: Suite }>>> = {
   local: () => import('./suites/local.ts'),
@@ -25,13 +26,13 @@ const suites: Readonly<Record<string, (flags: Flags) => Promise<{ suite: Suite }
   idempotent: () => import('./suites/idempotent.ts'),
   memory: () => import('./suites/memory.ts'),
   placement: () => import('./suites/table-build.ts'),
+  'dapr-api': async flags => ({ suite: (await import('./suites/dapr-api.ts')).daprApiSuite(flags) }),
   overload: async ({ seconds, quick }) => ({ suite: (await import('./suites/overload.ts')).overloadSuite(seconds ?? (quick ? 2 : 10)) }),
 }
 
-interface Flags {
+interface Flags extends SidecarFlags {
   readonly json?: string
   readonly rounds?: number
-  readonly seconds?: number
   readonly case?: string
   readonly quick: boolean
 }
@@ -42,13 +43,22 @@ const wholeNumber = (text: string): number => {
   return count
 }
 
+const several = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
+
 const command = new Command('bench')
   .description('Measures Troupe beside bare floors, in interleaved rounds.')
   .argument('[suite...]', `suites to run: ${Object.keys(suites).join(', ')} (all by default)`)
   .option('--json <file>', 'also write the results, as JSON')
   .option('--rounds <n>', 'counted rounds of each case (5 by default, 1 in a quick run)', wholeNumber)
-  .option('--seconds <n>', 'how long the suite overload lasts (10 by default, 2 in a quick run)', wholeNumber)
+  .option('--seconds <n>', 'how long the suite overload lasts (10 by default, 2 in a quick run), or one measurement of dapr-api (1)', wholeNumber)
   .option('--case <text>', 'only cases whose name holds this text')
+  .option('--target <url>', 'dapr-api: a sidecar to measure, as http://127.0.0.1:3500; several as LABEL=URL', several)
+  .option('--grpc <address>', 'dapr-api: HOST:PORT of its gRPC door, or LABEL=HOST:PORT', several)
+  .option('--pid <pids>', 'dapr-api: its processes, with commas, or LABEL=PID,PID: their CPU is shown', several)
+  .option('--app-port <port>', 'dapr-api: where it looks for its application, which this run then is; or LABEL=PORT', several)
+  .option('--type <name>', 'dapr-api: the actor type that is called')
+  .option('--method <name>', 'dapr-api: the method that is called, with the body 1')
+  .option('--concurrency <n>', 'dapr-api: operations in flight (64 by default)', wholeNumber)
   .option('--quick', 'one short round: shows that everything runs, not how fast it is', false)
   .action(run)
 
@@ -56,6 +66,9 @@ async function run(names: readonly string[], flags: Flags): Promise<void> {
   const unknown = names.filter(name => !Object.hasOwn(suites, name))
   if (unknown.length > 0) {
     command.error(`error: there is no suite ${unknown.join(', ')}; the suites are ${Object.keys(suites).join(', ')}`, { exitCode: 2 })
+  }
+  if (names.join() !== 'dapr-api' && [flags.target, flags.grpc, flags.pid, flags.appPort, flags.type, flags.method, flags.concurrency].some(it => it !== undefined)) {
+    command.error('error: --target, --grpc, --pid, --app-port, --type, --method and --concurrency belong to: npm run bench -- dapr-api', { exitCode: 2 })
   }
   const interrupt = new AbortController()
   // Once: whoever cannot wait for the clean-up interrupts again.
@@ -85,10 +98,13 @@ async function run(names: readonly string[], flags: Flags): Promise<void> {
   if (results.some(result => result.cases.some(it => it.kind === 'failed'))) process.exitCode = 1
 }
 
-async function runSuite(suite: Suite, only: string | undefined, options: RoundOptions): Promise<SuiteResult> {
+async function runSuite(suite: Suite, only: string | undefined, run: RoundOptions): Promise<SuiteResult> {
   const cases: CaseResult[] = []
+  const options = { ...run, ...suite.seconds !== undefined && { seconds: suite.seconds } }
+  await using scope = new Scope()
+  await suite.begin?.(scope)
   for (const it of suite.cases.filter(it => only === undefined || it.name.includes(only))) {
-    const load = it.kind === 'rate' ? `, ${it.inFlight} in flight` : ''
+    const load = it.kind !== 'figure' ? `, ${it.inFlight} in flight` : ''
     process.stderr.write(`${suite.name}: ${it.name}${load} …\n`)
     cases.push(await runCase(it, options))
   }

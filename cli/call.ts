@@ -1,7 +1,7 @@
 /** `troupe call`: one call from the command line; the result as JSON, a stream as one JSON value a line. */
 import type { Command } from 'commander'
 import { connect } from '../gateway/client.ts'
-import { jsonText } from '../gateway/json-values.ts'
+import { jsonText } from '../actors/json-values.ts'
 import { reportCallFailure } from './failure.ts'
 import { clientSecurity, clientSecurityFlags, flag, readIdempotencyKey, timeoutFlag, toFlag, type ClientSecurityFlags } from './flags.ts'
 import { readActorKey, readArgument } from './words.ts'

@@ -112,6 +112,8 @@ export interface LogFlags {
   readonly logFormat: 'json' | 'pretty'
 }
 
+export type Environment = Readonly<Record<string, string | undefined>>
+
 // ---- security -----------------------------------------------------------------------------------------------------
 
 export interface TlsFlags {
@@ -181,11 +183,11 @@ export function tlsOf({ tlsCa, tlsCert, tlsKey }: TlsFlags): TlsFiles | undefine
 }
 
 /** What the doors of a host are told. @throws BAD_OPTION */
-export function doorOptions(flags: DoorFlags): Pick<DoorOptions, 'apiToken' | 'tls' | 'insecure'> {
+export function doorOptions(flags: DoorFlags, env: Environment = process.env): Pick<DoorOptions, 'apiToken' | 'tls' | 'insecure'> {
   const files = tlsOf(flags)
   const mode = flags.doorsTls ?? 'off'
   if (mode !== 'off' && files === undefined) throw new TroupeError('BAD_OPTION', `--doors-tls ${mode} needs --tls-ca, --tls-cert and --tls-key`)
-  const apiToken = flags.apiToken ?? daprToken()
+  const apiToken = flags.apiToken ?? daprToken(env)
   return {
     ...(apiToken === undefined ? {} : { apiToken }),
     ...(mode === 'off' || files === undefined ? {} : {
@@ -197,16 +199,19 @@ export function doorOptions(flags: DoorFlags): Pick<DoorOptions, 'apiToken' | 't
 
 /** What commands tell the client. @throws BAD_OPTION */
 export function clientSecurity(flags: ClientSecurityFlags): { apiToken?: string; tls?: TlsFiles } {
-  const apiToken = flags.apiToken ?? daprToken()
+  const apiToken = flags.apiToken ?? daprToken(process.env)
   const tls = tlsOf(flags)
   return { ...(apiToken === undefined ? {} : { apiToken }), ...(tls === undefined ? {} : { tls }) }
 }
 
-/** The name that others know; empty counts as absent, as it does there. */
-const daprToken = (): string | undefined => {
-  const token = process.env.DAPR_API_TOKEN
+/** The name that others know. */
+const daprToken = (env: Environment): string | undefined => tokenIn(env, 'DAPR_API_TOKEN')
+
+/** A token in an environment variable; empty counts as absent, as it does for Dapr. @throws BAD_OPTION */
+export function tokenIn(env: Environment, variable: string): string | undefined {
+  const token = env[variable]
   if (token === undefined || token === '') return undefined
   const problem = tokensProblem(token)
-  if (problem !== undefined) throw new TroupeError('BAD_OPTION', `DAPR_API_TOKEN: ${problem}`)
+  if (problem !== undefined) throw new TroupeError('BAD_OPTION', `${variable}: ${problem}`)
   return token
 }

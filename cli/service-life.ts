@@ -1,8 +1,8 @@
 /**
- * The life of a serving process (`troupe host`, `troupe placement`): starting → serving → stopping → its exit code.
+ * The life of a serving process (`troupe host`, `troupe sidecar`, `troupe placement`): starting → serving → stopping → its exit code.
  *
  * - The first SIGTERM or SIGINT stops the service, which drains: exit 0. While it still starts, nothing was promised to
- *   anyone: exit 0 at once.
+ *   anyone: exit 0 at once. A service that says that it has finished is stopped in the same way, and its word is the exit code.
  * - A second one, or a drain longer than its bound, ends the process at once: exit 1. Ending hard is safe (P4): what was
  *   acknowledged is in the store.
  * - Code of authors runs in here: a rejection that nobody handles is logged and the process stays up; an exception
@@ -15,6 +15,13 @@ export interface RunningService {
   stop(): Promise<void>
   /** Settles when the service has ended, also without being asked to (its id was taken over). */
   readonly ended?: Promise<unknown>
+  /** Resolves when there is no more to do; the service is then stopped, and its process ends with that code. */
+  readonly finished?: Promise<Finished>
+}
+
+export interface Finished {
+  readonly reason: string
+  readonly code: number
 }
 
 export interface Service {
@@ -91,6 +98,7 @@ export async function serve(service: Service): Promise<never> {
       exitCode.resolve(EXIT_FAILED)
     }
     service.ended?.then(ended, ended)
+    void service.finished?.then(({ reason, code }) => { if (phase === 'serving') void stop(reason, code) })
   })
   started.catch(exitCode.reject)
   // Explicit: a timer or socket left open by actor code must not keep a stopped host alive.

@@ -4,7 +4,7 @@
  */
 import { TroupeError } from '../core/errors.ts'
 import { connect, type Client } from '../gateway/client.ts'
-import { jsonText } from '../gateway/json-values.ts'
+import { jsonText } from '../actors/json-values.ts'
 import { reportCallFailure } from './failure.ts'
 import { clientSecurity, type ClientSecurityFlags } from './flags.ts'
 import { PagedTable, type Row } from './table.ts'

@@ -46,8 +46,17 @@ export const checkType = (type: unknown): void => checkName('actorType', type, M
 /** @throws BAD_REQUEST when `id` is no legal actor id. */
 export const checkId = (id: unknown): void => checkName('actorId', id, MAX_ID_BYTES)
 
-/** @throws BAD_REQUEST when `name` is no legal name of a method, state key, reminder or timer; `what` says which. */
-export const checkMember = (what: 'method' | 'key' | 'reminder' | 'timer', name: unknown): void => checkName(what, name, MAX_NAME_BYTES)
+/** Longest key of storage. */
+export const MAX_KEY_BYTES = 256
+
+/** Keys of an actor's storage may hold anything that is text. @throws BAD_REQUEST */
+export function checkKey(key: unknown): void {
+  if (typeof key === 'string' && key.length > 0 && Buffer.byteLength(key) <= MAX_KEY_BYTES && key.isWellFormed()) return
+  throw new TroupeError('BAD_REQUEST', `storage keys are strings of 1 to ${MAX_KEY_BYTES} bytes`, { data: { problem: nameProblem(key, MAX_KEY_BYTES) } })
+}
+
+/** @throws BAD_REQUEST when `name` is no legal name of a method, reminder or timer; `what` says which. */
+export const checkMember = (what: 'method' | 'reminder' | 'timer', name: unknown): void => checkName(what, name, MAX_NAME_BYTES)
 
 /** `Type/id` for messages and logs. */
 export const showKey = (key: ActorKey): string => `${key.type}/${key.id}`

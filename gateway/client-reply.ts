@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { decode } from '../core/codec.ts'
 import { TroupeError } from '../core/errors.ts'
-import { CODEC_TYPE, FRAMES_TYPE, JSON_TYPE } from './call-body.ts'
+import { CODEC_TYPE, FRAMES_TYPE, JSON_TYPE } from '../actors/call-body.ts'
 import type { CallGuard } from './client-guard.ts'
 import { streamOf } from './client-stream.ts'
 import { errorOf } from './error-body.ts'

@@ -3,8 +3,10 @@ import type { Clock } from '../core/clock.ts'
 import { durationMs, type Duration } from '../core/duration.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
 import { tokensProblem } from './api-token.ts'
+import type { AppStreams } from './dapr/app-streams.ts'
+import type { DoorFacts } from './dapr/door-facts.ts'
 
-export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag' | 'tokens' | 'tls'
+export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag' | 'tokens' | 'tls' | 'facts' | 'streams'
 
 export type OptionKinds = Readonly<Record<string, OptionKind>>
 
@@ -35,6 +37,8 @@ function problemOf(kind: OptionKind, value: unknown): string | undefined {
     case 'duration': return durationProblem(value)
     case 'tokens': return tokensProblem(value)
     case 'tls': return tlsProblem(value)
+    case 'facts': return typeof (value as Partial<DoorFacts> | null)?.runtimeStatus === 'function' ? undefined : 'must be DoorFacts, as hostFacts() makes them'
+    case 'streams': return typeof (value as Partial<AppStreams> | null)?.accept === 'function' ? undefined : 'must be AppStreams'
   }
 }
 

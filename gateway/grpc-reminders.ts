@@ -1,19 +1,23 @@
 /**
  * The reminder calls of the Dapr runtime API over gRPC: requests and responses of dapr.proto, work on the dispatcher.
  *
- * `data` is any bytes: the handler gets them as bytes, and where they are shown they are a base64 JSON string, as the
- * standard has it.
+ * `data` is any bytes: a class gets them as they are, an application as a base64 JSON string, which is also how they are
+ * shown.
  */
 import type { ReminderInfo, ReminderSchedule } from '../actors/actor-reminders.ts'
+import type { DoorData, WrittenSchedule } from '../actors/management.ts'
 import { TroupeError } from '../core/errors.ts'
 import { checkId, checkMember, checkType, type ActorKey } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { badSchedule } from '../reminders/bad-schedule.ts'
 import { readSchedule } from '../reminders/schedule.ts'
-import { jsonText } from './json-values.ts'
+import { jsonAny, type AnyMessage } from './dapr/json-any.ts'
+import { refuseReserved } from './dapr/reserved-type.ts'
+import { actorOf, demandHosted, optionsOf, type GrpcWork, type Rpc } from './grpc-rpc.ts'
+import { jsonText } from '../actors/json-values.ts'
 import { daprReminder, type FailurePolicy } from './reminder-body.ts'
 import { daprFieldsOf } from './reminder-document.ts'
-import { reminderNotFound } from './reminder-errors.ts'
+import { reminderFailure, reminderNotFound, type ReminderVerb } from './reminder-errors.ts'
 import { allReminders, deleteEach, deletePage, PAGE, type WorkOptions } from './reminder-pages.ts'
 
 interface Named {
@@ -28,33 +32,44 @@ interface OfType {
   readonly actorId?: string
 }
 
-export interface RegisterRequest extends Named {
+interface RegisterRequest extends Named {
   readonly dueTime: string
   readonly period: string
   readonly ttl: string
   readonly data: Buffer
   readonly overwrite?: boolean
-  readonly failurePolicy?: { readonly drop?: object; readonly constant?: { readonly interval?: { seconds: number; nanos: number } | null; readonly maxRetries?: number } } | null
+  readonly failurePolicy?: {
+    readonly drop?: object
+    readonly constant?: { readonly interval?: { seconds: number; nanos: number } | null; readonly maxRetries?: number }
+  } | null
 }
 
-export interface ReminderWork extends WorkOptions {
-  readonly dispatcher: Dispatcher
-  readonly nowMs: number
-}
+/** The actor may be left out where the operation is about a type. */
+const rpc = <Request extends OfType & { readonly name?: string }>(
+  verb: ReminderVerb, run: (request: Request, work: GrpcWork) => Promise<object>,
+): Rpc<Request> => ({
+  async run(request, work) {
+    const { actorType, actorId } = request
+    checkType(actorType)
+    if (actorId !== undefined) checkId(actorId)
+    refuseReserved(actorType)
+    demandHosted(actorType, work)
+    return { message: await run(request, work) }
+  },
+  failure: (thrown, { name }, { strict }) => reminderFailure(thrown, verb, name, strict),
+})
 
-const BYTES_VALUE = 'type.googleapis.com/google.protobuf.BytesValue'
-
-export async function registerReminder(request: RegisterRequest, { dispatcher, nowMs, ...work }: ReminderWork): Promise<object> {
-  const actor = actorOf(request)
-  const { name, data } = request
-  const { dueTime, period, ttl, overwrite, failurePolicy } = request
-  const schedule: ReminderSchedule = daprReminder({ dueTime, period, ttl, overwrite: overwrite !== false, policy: policyOf(failurePolicy) }, nowMs)
+export const registerActorReminder = rpc<RegisterRequest>('CREATE', async (request, work) => {
+  const { name, data, dueTime, period, ttl, overwrite, failurePolicy } = request
+  checkMember('reminder', name)
+  const schedule: ReminderSchedule = daprReminder({ dueTime, period, ttl, overwrite: overwrite !== false, policy: policyOf(failurePolicy) }, work.nowMs)
   // Refused here, it has proved that no turn ran.
-  readSchedule(schedule, nowMs)
-  const args = data.length === 0 ? [name, schedule] : [name, schedule, undefined, new Uint8Array(data)]
-  await dispatcher.manage({ ...actor, operation: 'reminders.set', args, ...work })
+  readSchedule(schedule, work.nowMs)
+  const given: DoorData | undefined = data.length === 0 ? undefined : { bytes: new Uint8Array(data) }
+  const written: WrittenSchedule = { dueTime, period, ttl }
+  await work.dispatcher.manage({ ...actorOf(request), operation: 'reminders.setData', args: [name, schedule, given, written], ...optionsOf(work) })
   return {}
-}
+})
 
 /** @throws BAD_SCHEDULE */
 function policyOf(policy: RegisterRequest['failurePolicy']): FailurePolicy | undefined {
@@ -70,50 +85,58 @@ function policyOf(policy: RegisterRequest['failurePolicy']): FailurePolicy | und
   return { constant: { intervalMs, maxRetries } }
 }
 
-export async function unregisterReminder(request: Named, { dispatcher, nowMs: _, ...work }: ReminderWork): Promise<object> {
-  await dispatcher.manage({ ...actorOf(request), operation: 'reminders.delete', args: [request.name], ...work })
+export const unregisterActorReminder = rpc<Named>('DELETE', async (request, work) => {
+  checkMember('reminder', request.name)
+  await work.dispatcher.manage({ ...actorOf(request), operation: 'reminders.delete', args: [request.name], ...optionsOf(work) })
   return {}
-}
+})
 
-export async function unregisterByType({ actorType, actorId }: OfType, { dispatcher, nowMs: _, ...work }: ReminderWork): Promise<object> {
-  checkType(actorType)
-  if (actorId !== undefined) {
-    checkId(actorId)
-    const actor: ActorKey = { type: actorType, id: actorId }
-    for await (const page of allReminders(dispatcher, actor, {}, work)) await deleteEach(dispatcher, page.map(({ name }) => ({ ...actor, name })), work)
+export const unregisterActorRemindersByType = rpc<OfType>('DELETE', async ({ actorType: type, actorId: id }, work) => {
+  const { dispatcher } = work
+  const options = optionsOf(work)
+  if (id !== undefined) {
+    const actor: ActorKey = { type, id }
+    for await (const page of allReminders(dispatcher, actor, {}, options)) {
+      await deleteEach(dispatcher, page.map(({ name }) => ({ ...actor, name })), options)
+    }
     return {}
   }
   let cursor: string | undefined
-  do ({ cursor } = await deletePage(dispatcher, actorType, { limit: PAGE, cursor }, work))
+  do ({ cursor } = await deletePage(dispatcher, type, { limit: PAGE, cursor }, options))
   while (cursor !== undefined)
   return {}
-}
+})
 
-export async function getReminder(request: Named, { dispatcher, nowMs: _, ...work }: ReminderWork): Promise<object> {
+export const getActorReminder = rpc<Named>('GET', async (request, work) => {
+  const { name } = request
+  checkMember('reminder', name)
   const actor = actorOf(request)
-  const { value } = await dispatcher.manage({ ...actor, operation: 'reminders.get', args: [request.name], ...work })
-  if (value === undefined) throw reminderNotFound(request.name)
+  const { value } = await work.dispatcher.manage({ ...actor, operation: 'reminders.get', args: [name], ...optionsOf(work) })
+  if (value === undefined) throw reminderNotFound(name)
   return messageOf(actor, value as ReminderInfo)
-}
+})
 
-/** One reply: more than `maxBytes` is refused, because a gRPC message cannot be larger. */
-export async function listReminders({ actorType, actorId }: OfType, { dispatcher, nowMs: _, ...work }: ReminderWork, maxBytes: number): Promise<object> {
-  checkType(actorType)
-  if (actorId !== undefined) checkId(actorId)
-  const pages = actorId === undefined ? allOfType(dispatcher, actorType, work) : namedOf({ type: actorType, id: actorId }, allReminders(dispatcher, { type: actorType, id: actorId }, {}, work))
+/** One reply: more than the largest message is refused. */
+export const listActorReminders = rpc<OfType>('GET', async ({ actorType: type, actorId }, work) => {
+  const { dispatcher, maxBytes, signal } = work
+  const options = optionsOf(work)
+  const pages = actorId === undefined ? allOfType(dispatcher, type, options)
+    : namedOf({ type, id: actorId }, allReminders(dispatcher, { type, id: actorId }, {}, options))
   const reminders: object[] = []
   let bytes = 0
   for await (const page of pages) {
     for (const { id, info } of page) {
-      work.signal?.throwIfAborted()
-      const reminder = messageOf({ type: actorType, id }, info)
+      signal?.throwIfAborted()
+      const reminder = messageOf({ type, id }, info)
       bytes += sizeOf(info, reminder)
-      if (bytes > maxBytes) throw new TroupeError('RESULT_TOO_LARGE', `the list is larger than ${maxBytes} bytes; page through GET /troupe/v1/reminders/${actorType} over HTTP`)
+      if (bytes > maxBytes) {
+        throw new TroupeError('RESULT_TOO_LARGE', `the list is larger than ${maxBytes} bytes; page through GET /troupe/v1/reminders/${type} over HTTP`)
+      }
       reminders.push({ name: info.name, reminder })
     }
   }
   return { reminders }
-}
+})
 
 interface Found { readonly id: string; readonly info: ReminderInfo }
 
@@ -132,24 +155,16 @@ async function* allOfType(dispatcher: Dispatcher, type: string, { caller }: Work
 
 function messageOf({ type, id }: ActorKey, info: ReminderInfo): ReminderMessage {
   const { data, ...times } = daprFieldsOf(info)
-  const text = data === undefined ? undefined : Buffer.from(jsonText(data))
-  return { actorType: type, actorId: id, ...times, ...(text === undefined ? {} : { data: { typeUrl: BYTES_VALUE, value: { value: text } } }) }
+  const text = info.json ?? (data === undefined ? undefined : jsonText(data))
+  return { actorType: type, actorId: id, ...times, ...(text === undefined ? {} : { data: jsonAny(text) }) }
 }
 
 interface ReminderMessage {
   readonly actorType: string
   readonly actorId: string
-  readonly data?: { readonly typeUrl: string; readonly value: { readonly value: Buffer } }
+  readonly data?: AnyMessage
 }
 
 /** At least what it takes in a message. */
 const sizeOf = ({ name }: ReminderInfo, { actorType, actorId, data }: ReminderMessage): number =>
-  2 * name.length + 2 * actorType.length + 3 * actorId.length + 200 + (data?.value.value.length ?? 0)
-
-/** @throws BAD_REQUEST */
-function actorOf({ actorType, actorId, name }: Named): ActorKey {
-  checkType(actorType)
-  checkId(actorId)
-  checkMember('reminder', name)
-  return { type: actorType, id: actorId }
-}
+  2 * name.length + 2 * actorType.length + 3 * actorId.length + 200 + (data?.value.length ?? 0)

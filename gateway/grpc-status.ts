@@ -7,7 +7,7 @@
 import { Metadata } from '@grpc/grpc-js'
 import { isActorError } from '../actors/errors.ts'
 import { failureOf } from './error-body.ts'
-import { jsonText } from './json-values.ts'
+import { jsonText } from '../actors/json-values.ts'
 
 export interface GrpcStatus {
   readonly code: number

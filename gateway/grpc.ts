@@ -1,35 +1,37 @@
 /**
- * The gRPC gateway: what `dapr.proto.runtime.v1.Dapr` has for calls and reminders (grpc-reminders.ts), for clients of
- * that standard.
+ * The gRPC gateway: the actor, metadata and health part of `dapr.proto.runtime.v1.Dapr`, for clients of that standard and for
+ * applications that host actors over its event stream.
  *
- * Arguments and results are those of the HTTP gateway (call-body.ts). Deadlines and cancellation of the RPC are those of
- * the call; who answered, and what an error proves, is in the trailing metadata (grpc-status.ts).
+ * This file binds the port, counts what is in flight, asks who calls, and gives each request one answer. What an RPC does is
+ * in grpc-invoke.ts, grpc-state.ts, grpc-timers.ts, grpc-reminders.ts and grpc-metadata.ts; streams go to grpc-app-stream.ts.
+ * Deadlines and cancellation of an RPC are those of the call; who answered, and what an error proves, is in the trailing
+ * metadata (grpc-status.ts).
  */
-import { fileURLToPath } from 'node:url'
-import {
-  loadPackageDefinition, Metadata, Server,
-  type GrpcObject, type sendUnaryData, type ServerUnaryCall, type ServiceClientConstructor,
-} from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
+import { Server, status as codes, type sendUnaryData, type ServerInterceptingCall, type ServerInterceptor, type ServerUnaryCall } from '@grpc/grpc-js'
 import type { Caller } from '../actors/authorize.ts'
 import { SystemClock, type Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
-import { checkId, checkType } from '../core/ids.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
 import { clientGrants, serverCredentials } from '../placement/grpc-tls.ts'
-import type { CallReply, Dispatcher } from '../runtime/dispatch/dispatcher.ts'
+import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import { TOKEN_HEADER } from './api-token.ts'
-import { argumentsOf, resultBody, saysCodec } from './call-body.ts'
+import type { AppStreams } from './dapr/app-streams.ts'
+import { hostFacts, type DoorFacts } from './dapr/door-facts.ts'
 import { DoorGuard, type DoorOptions } from './door-guard.ts'
 import { checkOptions } from './gateway-options.ts'
-import { getReminder, listReminders, registerReminder, unregisterByType, unregisterReminder, type ReminderWork } from './grpc-reminders.ts'
-import { metadataText, statusOf } from './grpc-status.ts'
-import { cleanMethod } from './http-routes.ts'
-import { endUnread, isStream } from './http-stream.ts'
-import { readKey, refuseKey } from './idempotency-key.ts'
+import { refuseAppStream, refuseCaller, serveAppStream, tolerant, type AppCall } from './grpc-app-stream.ts'
+import { healthCheck } from './grpc-health.ts'
+import { invokeActor } from './grpc-invoke.ts'
+import { getMetadata, setMetadata, shutdown } from './grpc-metadata.ts'
+import { getActorReminder, listActorReminders, registerActorReminder, unregisterActorReminder, unregisterActorRemindersByType } from './grpc-reminders.ts'
+import type { GrpcAnswer, GrpcWork, Rpc } from './grpc-rpc.ts'
+import { daprService, healthService } from './grpc-services.ts'
+import { executeActorStateTransaction, getActorState } from './grpc-state.ts'
+import { statusOf } from './grpc-status.ts'
+import { getActorTimer, listActorTimers, registerActorTimer, unregisterActorTimer } from './grpc-timers.ts'
+import { refuseKey } from './idempotency-key.ts'
 import { listenProblem } from './listen-problem.ts'
-import { reminderFailure, type ReminderVerb } from './reminder-errors.ts'
 
 export interface GrpcGatewayOptions extends DoorOptions {
   /** 0: chosen by the system. */
@@ -40,6 +42,10 @@ export interface GrpcGatewayOptions extends DoorOptions {
   maxMessageBytes?: number
   /** Calls being answered; 10,000 by default. More get OVERLOADED. */
   maxInFlight?: number
+  /** What the metadata API shows, and how strictly the standard is followed; those of a host without an application by default. */
+  facts?: DoorFacts
+  /** Takes the event streams of an application; they are refused by default. */
+  hosting?: AppStreams
   clock?: Clock
 }
 
@@ -47,38 +53,41 @@ export interface GrpcGatewayOptions extends DoorOptions {
 export function grpcGateway(options: GrpcGatewayOptions): Gateway {
   checkOptions('grpcGateway', options, {
     port: 'port', host: 'text', maxMessageBytes: 'count', maxInFlight: 'count', clock: 'clock', apiToken: 'tokens', tls: 'tls', insecure: 'flag',
+    facts: 'facts', hosting: 'streams',
   }, ['port'])
   return new GrpcGateway(options)
 }
 
-interface InvokeActorRequest {
-  readonly actorType: string
-  readonly actorId: string
-  readonly method: string
-  readonly data: Buffer
-  readonly metadata: Readonly<Record<string, string>>
+const rpcs: Readonly<Record<string, Rpc<never>>> = {
+  InvokeActor: invokeActor,
+  GetActorState: getActorState,
+  ExecuteActorStateTransaction: executeActorStateTransaction,
+  RegisterActorTimer: registerActorTimer,
+  UnregisterActorTimer: unregisterActorTimer,
+  GetActorTimer: getActorTimer,
+  ListActorTimers: listActorTimers,
+  RegisterActorReminder: registerActorReminder,
+  UnregisterActorReminder: unregisterActorReminder,
+  UnregisterActorRemindersByType: unregisterActorRemindersByType,
+  GetActorReminder: getActorReminder,
+  ListActorReminders: listActorReminders,
+  GetMetadata: getMetadata,
+  SetMetadata: setMetadata,
+  Shutdown: shutdown,
 }
-interface InvokeActorResponse {
-  data?: Uint8Array
-}
-/** What all requests have. */
-interface AboutActor {
-  readonly actorType: string
-  readonly actorId?: string
-  readonly name?: string
-}
-type Call<Request> = ServerUnaryCall<Request, object>
-type Callback = sendUnaryData<object>
 
-/** Replies to one RPC: a message and its trailer. */
-interface Answer {
-  readonly message: object
-  readonly trailer?: Metadata
+/** What requests about actors have, for messages. */
+interface AboutActor {
+  readonly actorType?: string
+  readonly actorId?: string
 }
+type Call = ServerUnaryCall<AboutActor, object>
+type Callback = sendUnaryData<object>
 
 const OVERLOAD_RETRY_MS = 500
 /** Clients that do not leave a draining host by themselves stay until it stops. */
 const DRAIN_GRACE_MS = 10 * 60_000
+const KEEPALIVE_MS = 15_000
 
 class GrpcGateway implements Gateway {
   readonly name = 'grpc'
@@ -86,6 +95,7 @@ class GrpcGateway implements Gateway {
   readonly #clock: Clock
   readonly #maxBytes: number
   readonly #maxInFlight: number
+  readonly #facts: DoorFacts
   readonly #guard: DoorGuard
   readonly #server: Server
   #dispatcher: Dispatcher | undefined
@@ -99,8 +109,13 @@ class GrpcGateway implements Gateway {
     this.#clock = options.clock ?? new SystemClock()
     this.#maxBytes = options.maxMessageBytes ?? 4 * 1024 * 1024
     this.#maxInFlight = options.maxInFlight ?? 10_000
+    this.#facts = options.facts ?? hostFacts()
     this.#guard = new DoorGuard('grpc', options)
     this.#server = new Server({
+      interceptors: [standardTexts],
+      // An application that is gone without a word is noticed: its stream is all there is of it.
+      'grpc.keepalive_time_ms': KEEPALIVE_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_MS,
       'grpc.max_receive_message_length': this.#maxBytes,
       'grpc.max_send_message_length': this.#maxBytes,
     })
@@ -111,14 +126,11 @@ class GrpcGateway implements Gateway {
     this.#dispatcher = dispatcher
     this.#log = log
     const identity = await this.#guard.open('the gRPC door', host, this.#clock, log)
-    this.#server.addService(daprService(), {
-      InvokeActor: (call: Call<InvokeActorRequest>, callback: Callback) => this.#answer(call, callback, caller => this.#invoke(call, caller)),
-      RegisterActorReminder: this.#reminders('CREATE', registerReminder),
-      UnregisterActorReminder: this.#reminders('DELETE', unregisterReminder),
-      UnregisterActorRemindersByType: this.#reminders('DELETE', unregisterByType),
-      GetActorReminder: this.#reminders('GET', getReminder),
-      ListActorReminders: this.#reminders('GET', (request: AboutActor, work) => listReminders(request, work, this.#maxBytes)),
+    this.#server.addService(tolerant(daprService()), {
+      ...Object.fromEntries(Object.entries(rpcs).map(([name, rpc]) => [name, this.#handler(rpc as Rpc<AboutActor>)])),
+      SubscribeActorEventsAlpha1: (call: AppCall) => this.#stream(call),
     })
+    this.#server.addService(healthService(), { Check: healthCheck(dispatcher) })
     const shown = host.includes(':') ? `[${host}]` : host
     const bound = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(`${shown}:${port}`, serverCredentials(identity, this.#guard.demandsCertificate ? 'demanded' : 'unasked'), (error, bound) => {
@@ -131,80 +143,63 @@ class GrpcGateway implements Gateway {
     return { address: this.#address }
   }
 
-  /** Runs `work` and replies with what comes of it, once. `verb`: it is about reminders, and so are its errors. */
-  #answer<Request extends AboutActor>(call: Call<Request>, callback: Callback, work: (caller: Caller) => Promise<Answer>, verb?: ReminderVerb): void {
-    if (this.#inFlight >= this.#maxInFlight) {
-      const error = new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} calls already`, { retryAfterMs: OVERLOAD_RETRY_MS })
-      return this.#fail(call, callback, error, verb)
+  /** Runs an RPC and replies with what comes of it, once. */
+  #handler(rpc: Rpc<AboutActor>) {
+    return (call: Call, callback: Callback): void => {
+      if (this.#inFlight >= this.#maxInFlight) {
+        const error = new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} calls already`, { retryAfterMs: OVERLOAD_RETRY_MS })
+        return this.#fail(call, callback, error, rpc)
+      }
+      let caller: Caller
+      try {
+        caller = this.#callerOf(call)
+      } catch (error) {
+        return this.#fail(call, callback, error, undefined)
+      }
+      this.#inFlight++
+      this.#run(rpc, call, caller).finally(() => { this.#inFlight-- }).then(({ message, trailer, after }) => {
+        callback(null, message, trailer)
+        if (after !== undefined) this.#clock.soon(after)
+      }, (error: unknown) => this.#fail(call, callback, error, rpc))
     }
-    let caller: Caller
-    try {
-      caller = this.#callerOf(call)
-    } catch (error) {
-      return this.#fail(call, callback, error, undefined)
+  }
+
+  async #run(rpc: Rpc<AboutActor>, call: Call, caller: Caller): Promise<GrpcAnswer> {
+    if (rpc.keyed !== true) refuseKey(call.metadata.get('idempotency-key')[0])
+    const work: GrpcWork = {
+      dispatcher: this.#dispatcher!, facts: this.#facts, nowMs: this.#clock.wallMs(), maxBytes: this.#maxBytes,
+      metadata: call.metadata, timeoutMs: this.#timeLeft(call), signal: signalOf(call), caller,
     }
-    this.#inFlight++
-    work(caller).finally(() => { this.#inFlight-- })
-      .then(({ message, trailer }) => callback(null, message, trailer), (error: unknown) => this.#fail(call, callback, error, verb))
+    return rpc.run(call.request, work)
   }
 
   /** @throws UNAUTHENTICATED · FORBIDDEN */
-  #callerOf(call: Call<unknown>): Caller {
+  #callerOf(call: Call | AppCall): Caller {
     const tokens = call.metadata.get(TOKEN_HEADER)
     return this.#guard.callerOf(tokens.length === 0 ? undefined : tokens.join(', '), this.#guard.demandsCertificate ? clientGrants(call) : [])
   }
 
-  #fail({ request }: Call<AboutActor>, callback: Callback, thrown: unknown, verb: ReminderVerb | undefined): void {
-    const { actorType, actorId = '', name } = request
-    const { error, grpc, prefix } = verb === undefined ? { error: thrown } : reminderFailure(thrown, verb, name)
+  #fail({ request }: Call, callback: Callback, thrown: unknown, rpc: Rpc<AboutActor> | undefined): void {
+    const { actorType = '', actorId = '' } = request
+    const { error, grpc, prefix } = rpc?.failure?.(thrown, request, this.#facts) ?? { error: thrown }
     const { status, expected } = statusOf(error, actorType, actorId, prefix)
     if (!expected) this.#log.error({ err: thrown, actorType, actorId }, 'a gRPC call failed for a reason that nobody expected')
     callback(grpc === undefined ? status : { ...status, code: grpc })
   }
 
-  #reminders<Request extends AboutActor>(verb: ReminderVerb, run: (request: Request, work: ReminderWork) => Promise<object>) {
-    return (call: Call<Request>, callback: Callback): void => this.#answer(call, callback, async caller => {
-      refuseKey(call.metadata.get('idempotency-key')[0])
-      const work = { dispatcher: this.#dispatcher!, nowMs: this.#clock.wallMs(), timeoutMs: this.#timeLeft(call), signal: signalOf(call), caller }
-      return { message: await run(call.request, work) }
-    }, verb)
-  }
-
-  async #invoke(call: Call<InvokeActorRequest>, caller: Caller): Promise<Answer> {
-    const { actorType, actorId, method, data, metadata } = call.request
-    const refusal = this.#dispatcher!.refusal?.(data.length)
-    if (refusal !== undefined) throw refusal
-    checkType(actorType)
-    checkId(actorId)
-    const name = cleanMethod(method)
-    const codec = saysCodec(metadata['content-type'] ?? metadata['Content-Type'])
-    const reply = await this.#dispatcher!.call({
-      type: actorType, id: actorId, method: name, args: argumentsOf(data, codec), timeoutMs: this.#timeLeft(call), signal: signalOf(call),
-      idempotencyKey: keyOf(call), caller, bytes: data.length,
-    })
-    return this.#reply(reply, codec)
-  }
-
-  #reply({ value, host, epoch }: CallReply, codec: boolean): Answer {
-    if (isStream(value)) {
-      endUnread(value)
-      throw new TroupeError('METHOD_NOT_ALLOWED', 'the method returns a stream, which InvokeActor cannot carry; '
-        + 'call POST /v1.0/actors/TYPE/ID/method/METHOD over HTTP', { executed: 'unknown' })
+  #stream(call: AppCall): void {
+    const { hosting } = this.#options
+    try {
+      this.#callerOf(call)
+    } catch (error) {
+      return refuseCaller(call, statusOf(error, '', '').status)
     }
-    const body = resultBody(value, codec)
-    const data = typeof body === 'string' ? Buffer.from(body) : body
-    if (data !== undefined && data.length > this.#maxBytes) {
-      throw new TroupeError('RESULT_TOO_LARGE', `the result of ${data.length} bytes is over the limit of ${this.#maxBytes}`)
-    }
-    const trailer = new Metadata()
-    trailer.set('troupe-host', metadataText(host))
-    trailer.set('troupe-epoch', String(epoch))
-    const message: InvokeActorResponse = data === undefined ? {} : { data }
-    return { message, trailer }
+    if (hosting === undefined) refuseAppStream(call)
+    else serveAppStream(call, hosting, this.#maxBytes)
   }
 
   /** grpc-js has the deadline as a wall clock instant of its own making, so this is the same clock on both sides. */
-  #timeLeft(call: Call<unknown>): number | undefined {
+  #timeLeft(call: Call): number | undefined {
     const deadline = Number(call.getDeadline())
     return Number.isFinite(deadline) ? Math.max(1, deadline - this.#clock.wallMs()) : undefined
   }
@@ -217,6 +212,7 @@ class GrpcGateway implements Gateway {
   }
 
   async stop(timeoutMs: number): Promise<void> {
+    this.#options.hosting?.close()
     await new Promise<void>(resolve => {
       const timer = this.#clock.after(timeoutMs, () => {
         this.#server.forceShutdown()
@@ -230,24 +226,22 @@ class GrpcGateway implements Gateway {
   }
 }
 
-function signalOf(call: Call<unknown>): AbortSignal {
+function signalOf(call: Call): AbortSignal {
   const abort = new AbortController()
   call.on('cancelled', () => abort.abort(new TroupeError('CANCELLED', 'the client cancelled the call')))
   return abort.signal
 }
 
-/** The idempotency key in the call's metadata, or in the request's map that stands for HTTP headers. @throws BAD_REQUEST */
-function keyOf(call: Call<InvokeActorRequest>): string | undefined {
-  const given = call.metadata.get('idempotency-key').map(String)
-  for (const [name, value] of Object.entries(call.request.metadata)) if (name.toLowerCase() === 'idempotency-key') given.push(value)
-  const keys = new Set(given.map(readKey))
-  if (keys.size > 1) throw new TroupeError('BAD_REQUEST', 'invalid request: idempotency-key: two different ones are given; give one')
-  return [...keys][0]
-}
+const tooLarge = /^Received message larger than max \((\d+) vs (\d+)\)$/
 
-function daprService(): ServiceClientConstructor['service'] {
-  const file = fileURLToPath(new URL('./dapr.proto', import.meta.url))
-  let found: GrpcObject = loadPackageDefinition(loadSync(file, { defaults: true, longs: Number }))
-  for (const part of ['dapr', 'proto', 'runtime', 'v1']) found = found[part] as GrpcObject
-  return (found.Dapr as ServiceClientConstructor).service
+/**
+ * grpc-js answers a message over the limit by itself, below all interceptors; clients know the words that the other gRPC
+ * libraries have for it.
+ */
+const standardTexts: ServerInterceptor = (_, call) => {
+  const sendStatus = call.sendStatus.bind(call)
+  call.sendStatus = status => sendStatus(status.code === codes.RESOURCE_EXHAUSTED
+    ? { ...status, details: status.details.replace(tooLarge, 'grpc: received message larger than max ($1 vs. $2)') }
+    : status)
+  return call as unknown as ServerInterceptingCall
 }

@@ -1,33 +1,53 @@
 /**
  * What a gateway tells about its host, in the shape of the Dapr metadata API.
  *
- * Fields that describe what Troupe has not (components, subscriptions, HTTP endpoints) are there and empty, because
- * clients of that API read them.
+ * Fields that describe what Troupe has not (subscriptions, HTTP endpoints, the scheduler, workflows) are there and empty,
+ * because clients of that API read them.
  */
 import type { HostStatus } from '../runtime/dispatch/dispatcher.ts'
+import type { AppConnection, DoorFacts } from './dapr/door-facts.ts'
 
-export function metadataOf(status: HostStatus, version: string): object {
+export function metadataOf(status: HostStatus, facts: DoorFacts, version: string): object {
   const actors = status.types.map(type => ({ type, count: status.activations[type] ?? 0 }))
   return {
-    id: status.id,
+    id: facts.appId ?? status.id,
     runtimeVersion: version,
-    enabledFeatures: [],
+    enabledFeatures: facts.enabledFeatures,
     actors,
-    components: [],
-    extended: { troupeVersion: version, incarnation: status.incarnation, tableVersion: String(status.tableVersion), phase: status.phase },
+    components: facts.components,
+    extended: extendedOf(status, facts, version),
     subscriptions: [],
     httpEndpoints: [],
-    actorRuntime: {
-      runtimeStatus: status.phase === 'starting' ? 'INITIALIZING' : 'RUNNING',
-      activeActors: actors,
-      hostReady: status.phase === 'serving',
-      placement: placementOf(status),
-    },
+    appConnectionProperties: facts.appConnection === undefined ? {} : connectionOf(facts.appConnection),
+    actorRuntime: { ...runtimeOf(status, facts), activeActors: actors },
+    scheduler: { connected_addresses: [] },
+    workflows: { connectedWorkers: 0 },
+  }
+}
+
+/** What clients set wins: the standard has it so. */
+function extendedOf(status: HostStatus, { strict, extended }: DoorFacts, version: string): object {
+  const own = { troupeVersion: version, incarnation: status.incarnation, tableVersion: String(status.tableVersion), phase: status.phase }
+  return Object.fromEntries([['daprRuntimeVersion', version], ...strict ? [] : Object.entries(own), ...extended])
+}
+
+const connectionOf = ({ maxConcurrency, health, ...connection }: AppConnection): object => ({
+  ...connection,
+  ...maxConcurrency === 0 ? {} : { maxConcurrency },
+  ...health === undefined ? {} : { health },
+})
+
+function runtimeOf(status: HostStatus, facts: DoorFacts): { runtimeStatus: string; hostReady: boolean; placement: string } {
+  const said = facts.runtimeStatus()
+  const runtimeStatus = said === 'RUNNING' && status.phase === 'starting' ? 'INITIALIZING' : said
+  const connected = isConnected(status)
+  return {
+    runtimeStatus,
+    hostReady: runtimeStatus === 'RUNNING' && status.phase === 'serving' && connected,
+    // Whoever waits for its application has not asked placement yet.
+    placement: said === 'INITIALIZING' ? '' : connected ? 'placement: connected' : 'placement: disconnected',
   }
 }
 
 /** A host that does not say is connected from its first table on. */
-function placementOf(status: HostStatus): string {
-  const connected = status.placement === undefined ? status.tableVersion > 0 : status.placement !== 'disconnected'
-  return connected ? 'placement: connected' : 'placement: disconnected'
-}
+const isConnected = ({ placement, tableVersion }: HostStatus): boolean => placement === undefined ? tableVersion > 0 : placement !== 'disconnected'

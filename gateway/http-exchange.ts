@@ -11,11 +11,11 @@ import { encode } from '../core/codec.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CallReply } from '../runtime/dispatch/dispatcher.ts'
-import { CODEC_TYPE, JSON_TYPE, resultBody, saysCodec } from './call-body.ts'
+import { CODEC_TYPE, JSON_TYPE, resultBody, saysCodec } from '../actors/call-body.ts'
 import { failureOf, type ErrorBody } from './error-body.ts'
 import { hasBody } from './request-body.ts'
 import { endUnread, isStream, streamItems } from './http-stream.ts'
-import { jsonText } from './json-values.ts'
+import { jsonText } from '../actors/json-values.ts'
 
 /** What exchanges need from the gateway they belong to. */
 export interface ExchangeOwner {

@@ -5,7 +5,8 @@
 import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
-import { argumentsOf, saysCodec } from './call-body.ts'
+import { argumentsOf, saysCodec } from '../actors/call-body.ts'
+import { hostFacts } from './dapr/door-facts.ts'
 import { metadataOf } from './host-documents.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { callTimeout, checkNames, takeBody, type BodyLimits } from './http-input.ts'
@@ -31,7 +32,7 @@ export const httpRoutes = (context: HandlerContext): HttpRoutes => new HttpRoute
     [['GET'], '/v1.0/actors/:type/:id/state/:key', (exchange, params) => readState(context, exchange, params)],
     ...reminderRoutes(context),
     ...managementRoutes(context),
-    [['GET'], '/v1.0/metadata', exchange => exchange.sendJson(200, metadataOf(context.dispatcher.hostStatus(), context.version))],
+    [['GET'], '/v1.0/metadata', exchange => exchange.sendJson(200, metadataOf(context.dispatcher.hostStatus(), hostFacts(), context.version))],
     [['GET'], '/v1.0/healthz', exchange => health(context, exchange)],
     [['GET'], '/v1.0/healthz/outbound', exchange => outboundHealth(context, exchange)],
     [['GET'], '/troupe/v1/status', exchange => status(context, exchange)],

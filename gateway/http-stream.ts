@@ -6,7 +6,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import { TroupeError } from '../core/errors.ts'
-import { FRAMES_TYPE, LINES_TYPE } from './call-body.ts'
+import { FRAMES_TYPE, LINES_TYPE } from '../actors/call-body.ts'
 import { failureOf } from './error-body.ts'
 import type { ExchangeOwner, HttpExchange } from './http-exchange.ts'
 import { errorChunk, itemChunk } from './stream-frames.ts'

@@ -1,8 +1,9 @@
 /**
  * A reminder as the Dapr API shows it, with Troupe's own fields beside.
  *
- * Troupe keeps what a schedule means, not how it was written: `dueTime` and `ttl` are instants, `period` is `@every` with
- * a Go duration, an ISO 8601 duration where days and months are those of the calendar, or a cron expression.
+ * Of one that was set in Dapr's fields, `dueTime` is shown as it was written. Otherwise Troupe keeps what a schedule means:
+ * `dueTime` and `ttl` are instants, `period` is `@every` with a Go duration, an ISO 8601 duration where days and months are
+ * those of the calendar, or a cron expression.
  */
 import type { Instant, ReminderInfo } from '../actors/actor-reminders.ts'
 import { parsePeriod } from '../reminders/duration-formats.ts'
@@ -15,15 +16,20 @@ export interface DaprReminder {
   readonly data?: unknown
 }
 
-export function daprFieldsOf({ schedule, method, args }: ReminderInfo): DaprReminder {
+export function daprFieldsOf({ schedule, method, args, written }: ReminderInfo): DaprReminder {
   return {
-    ...('at' in schedule ? { dueTime: instantText(schedule.at as Instant) } : {}),
-    ...('first' in schedule && schedule.first !== undefined ? { dueTime: instantText(schedule.first) } : {}),
+    ...dueTimeOf(schedule, written),
     ...('every' in schedule ? { period: periodText(schedule.every) } : {}),
     ...('cron' in schedule ? { period: schedule.cron } : {}),
     ...('until' in schedule && schedule.until !== undefined ? { ttl: instantText(schedule.until) } : {}),
     ...(method === undefined && args.length > 0 ? { data: args[0] } : {}),
   }
+}
+
+function dueTimeOf(schedule: ReminderInfo['schedule'], written: ReminderInfo['written']): { dueTime?: string } {
+  if (written !== undefined) return written.dueTime === '' ? {} : { dueTime: written.dueTime }
+  if ('at' in schedule) return { dueTime: instantText(schedule.at as Instant) }
+  return 'first' in schedule && schedule.first !== undefined ? { dueTime: instantText(schedule.first) } : {}
 }
 
 /** `GET …/reminders/NAME`. */
@@ -46,10 +52,11 @@ const ownFields = ({ schedule, method, args, due, count, failures, dead }: Remin
 })
 
 /** As Go writes it: no fraction of a second where there is none. */
-const instantText = (instant: Instant): string =>
+export const instantText = (instant: Instant): string =>
   (typeof instant === 'string' ? instant : new Date(instant).toISOString()).replace('.000Z', 'Z')
 
-function periodText(every: number | string): string {
+/** As Dapr's Scheduler shows a period. */
+export function periodText(every: number | string): string {
   if (typeof every === 'number') return `@every ${goDuration(every)}`
   const { months, days, ms } = parsePeriod(every, 'every')
   return months === 0 && days === 0 ? `@every ${goDuration(ms)}` : every

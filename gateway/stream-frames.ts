@@ -8,7 +8,7 @@
 import { decode, encode } from '../core/codec.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { Failure } from './error-body.ts'
-import { jsonText } from './json-values.ts'
+import { jsonText } from '../actors/json-values.ts'
 
 const HEADER_BYTES = 5
 const ITEM = 0

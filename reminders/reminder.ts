@@ -31,6 +31,15 @@ export interface Reminder {
   /** While it is being retried: when the next try is due. */
   readonly tryAt?: number
   readonly dead?: { readonly error: string; readonly at: number }
+  /** Of one that a door set in Dapr's fields: how they were written, and whether `args` is JSON text for an application. */
+  readonly written?: Written
+}
+
+export interface Written {
+  readonly dueTime: string
+  readonly period: string
+  readonly ttl: string
+  readonly json: boolean
 }
 
 const DEAD = '\u0001dead'
@@ -54,7 +63,7 @@ export const SKIP_AFTER_MS = 60_000
  * A reminder as it is set; its row is due at `due`.
  * @throws BAD_SCHEDULE when the schedule has no occurrence, or with `missed: 'skip'` none that would not be passed over
  */
-export function newReminder(schedule: Schedule, policy: Policy, method: string | undefined, args: readonly unknown[], nowMs: number): Reminder {
+export function newReminder(schedule: Schedule, policy: Policy, method: string | undefined, args: readonly unknown[], nowMs: number, written?: Written): Reminder {
   const first = nextDue(schedule, -Infinity)
   const over = first !== undefined && policy.missed === 'skip' && nowMs - first > SKIP_AFTER_MS
   const due = over ? nextDue(schedule, nowMs) : first
@@ -63,7 +72,7 @@ export function newReminder(schedule: Schedule, policy: Policy, method: string |
       ? "is over, and missed: 'skip' passes over what is late; give a later time"
       : 'has no occurrence; give a later end or an earlier start')
   }
-  return { schedule, policy, method, args, due, count: 0, failures: 0 }
+  return { schedule, policy, method, args, due, count: 0, failures: 0, ...written === undefined ? {} : { written } }
 }
 
 /** As authors and operators see it. `dueMs` is the due time of its row. */
@@ -71,11 +80,13 @@ export const showReminder = (name: string, r: Reminder, dueMs = rowDue(r)): Remi
   name,
   schedule: showSchedule(r.schedule, r.policy),
   method: r.method,
-  args: r.args,
+  args: r.written?.json === true ? [] : r.args,
   due: r.dead !== undefined || dueMs >= NEVER_DUE ? undefined : new Date(dueMs),
   count: r.count,
   failures: r.failures,
   dead: r.dead === undefined ? undefined : { error: r.dead.error, at: new Date(r.dead.at) },
+  ...r.written === undefined ? {} : { written: { dueTime: r.written.dueTime, period: r.written.period, ttl: r.written.ttl } },
+  ...r.written?.json === true && r.args.length > 0 ? { json: String(r.args[0]) } : {},
 })
 
 // Stored as arrays: a row is read and written with every run, and names of fields would be half of it.
@@ -87,6 +98,7 @@ export const encodeReminder = (r: Reminder): Uint8Array => encode([
   FORM, packSchedule(r.schedule), [missedPolicies.indexOf(r.policy.missed), r.policy.attempts, r.policy.backoffMs],
   r.method ?? null, r.args, r.due, r.count, r.failures, r.lost ?? 0, r.missed ?? 0, r.tryAt ?? null,
   r.dead === undefined ? null : [r.dead.error, r.dead.at],
+  ...r.written === undefined ? [] : [[r.written.dueTime, r.written.period, r.written.ttl, r.written.json]],
 ], 'a reminder')
 
 /** `who` names the reminder in the error. @throws STATE_UNREADABLE */
@@ -112,13 +124,14 @@ function packSchedule(s: Schedule): unknown[] {
 }
 
 function unpackReminder(row: readonly unknown[]): Reminder {
-  const [, schedule, policy, method, args, due, count, failures, lost, missed, tryAt, dead] = row
+  const [, schedule, policy, method, args, due, count, failures, lost, missed, tryAt, dead, written] = row
   const [missedPolicy, attempts, backoff] = list(policy, 'policy')
   const deadParts = dead === null ? undefined : list(dead, 'dead')
   const occurrence = {
     ...lost === 0 ? {} : { lost: number(lost, 'lost') },
     ...missed === 0 ? {} : { missed: number(missed, 'missed') },
     ...tryAt === null ? {} : { tryAt: number(tryAt, 'next try') },
+    ...written === undefined ? {} : { written: unpackWritten(list(written, 'written form')) },
     ...deadParts === undefined ? {} : { dead: { error: text(deadParts[0], 'error'), at: number(deadParts[1], 'at') } },
   }
   const missedName = missedPolicies[number(missedPolicy, 'missed policy')]
@@ -130,6 +143,9 @@ function unpackReminder(row: readonly unknown[]): Reminder {
     args: list(args, 'args'), due: number(due, 'due'), count: number(count, 'count'), failures: number(failures, 'failures'), ...occurrence,
   }
 }
+
+const unpackWritten = ([dueTime, period, ttl, json]: readonly unknown[]): Written =>
+  ({ dueTime: text(dueTime, 'dueTime'), period: text(period, 'period'), ttl: text(ttl, 'ttl'), json: json === true })
 
 function unpackSchedule(s: readonly unknown[]): Schedule {
   switch (s[0]) {

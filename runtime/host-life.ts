@@ -35,6 +35,7 @@ import { Delivery } from './delivery/delivery.ts'
 import { tickTimer } from './delivery/timer-tick.ts'
 import { Authorizer } from './dispatch/authorizer.ts'
 import type { CallClock } from './dispatch/call-clock.ts'
+import type { ChainIds } from './dispatch/chain-ids.ts'
 import type { HostStatus } from './dispatch/dispatcher.ts'
 import { hostLives } from './dispatch/host-lives.ts'
 import { Incoming } from './dispatch/incoming.ts'
@@ -79,6 +80,7 @@ export interface LifeParts {
   readonly callClock: CallClock
   readonly refs: HostReferences
   readonly admission: CallAdmission
+  readonly chainIds: ChainIds
   readonly tls: ClusterTls | undefined
   /** Bound addresses; this life writes `peer`. */
   readonly addresses: Record<string, string>
@@ -157,7 +159,7 @@ export class HostLife {
       catalog: this.#catalog, idle: this.#idle, heldUp: this.#heldUp, checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
       // Turn numbers of different hosts and lives must not meet in a call chain.
       firstTurn: Math.floor(random.float() * 2 ** 40), refs: parts.refs, after: (ms, run) => clock.after(ms, run),
-      reroute: calls => this.router.reroute(calls), claims, delivery: this.#delivery, timers: this.#timers, wallMs: () => clock.wallMs(),
+      chainIds: parts.chainIds, reroute: calls => this.router.reroute(calls), claims, delivery: this.#delivery, timers: this.#timers, wallMs: () => clock.wallMs(),
       doubt: (type, shard, epoch) => this.#shards.doubt(type, shard, epoch),
     })
     this.#activator = new Activator(loads, claims, this.#heldUp)
@@ -200,6 +202,12 @@ export class HostLife {
       { queue: 'calls that wait for a place', size: this.router.waiting, bound: maxParked },
       { queue: 'calls under way', size: this.#parts.admission.stats.calls, bound: maxCalls },
     ]
+  }
+
+  /** The actor is active on this very host. */
+  hasActive(type: string, id: string): boolean {
+    const phase = this.#catalog.find(type, id)?.phase
+    return phase === 'active' || phase === 'retiring'
   }
 
   /** Whether a turn of this host may call anybody now. */

@@ -19,11 +19,11 @@ import type { ClusterStore } from '../stores/cluster-store.ts'
 import type { Gateway } from './gateway.ts'
 
 export interface HostOptions {
-  /** Actor classes to run; at least one. */
+  /** Actor classes to run; none: a host that only calls those of others. */
   actors: readonly ActorClass[]
   /**
    * Where state lives: `memory:` (default: gone with the process), `lmdb:DIR`, `redis://…`, `rediss://…`,
-   * `redis+cluster://…`, `postgres://…`, or opened adapters.
+   * `redis+cluster://…`, `rediss+cluster://…`, `postgres://…`, or opened adapters.
    */
   store?: string | { actors: ActorStore; cluster: ClusterStore }
   /**
@@ -135,7 +135,7 @@ const duration = (fallback: number) => z.union([z.number(), z.string()]).default
 const port = z.number().int().min(0).max(65_535)
 
 const schema = z.strictObject({
-  actors: z.array(z.custom<ActorClass>(isActorClass, 'is no class that extends Actor')).min(1, 'give at least one class that extends Actor'),
+  actors: z.array(z.custom<ActorClass>(isActorClass, 'is no class that extends Actor')),
   store: z.union([z.string(), z.custom<{ actors: ActorStore; cluster: ClusterStore }>(v =>
     typeof v === 'object' && v !== null && 'actors' in v && 'cluster' in v, 'is neither a URL nor { actors, cluster }')]).default('memory:'),
   clusterStore: z.union([z.string(), z.custom<ClusterStore>(v =>

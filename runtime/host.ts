@@ -6,13 +6,13 @@
  * end and are committed, answers leave, everything closes. A host whose lease was revoked drops its memory and goes on as a new
  * incarnation; its doors stay open meanwhile, and calls wait.
  */
-import type { CallKind } from '../actors/invocation.ts'
+import type { CallKind, Invocation } from '../actors/invocation.ts'
 import type { ActorRef, CallOptions, RemoteRef } from '../actors/actor-ref.ts'
 import { readActorType, type ActorClass, type ActorType } from '../actors/actor-type.ts'
 import type { Caller } from '../actors/authorize.ts'
 import { sleep } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
-import { checkId, checkMember, checkType } from '../core/ids.ts'
+import { checkId, checkKey, checkMember, checkType } from '../core/ids.ts'
 import { TlsIdentity } from '../core/tls-identity.ts'
 import { advertisedHost, reachableAt } from '../placement/addresses.ts'
 import { checkOwnGrants, type ClusterTls } from '../placement/grpc-tls.ts'
@@ -21,7 +21,9 @@ import { startCandidate, type PlacementCandidate } from '../placement/placement-
 import type { Probe } from '../placement/prober.ts'
 import type { ActorStore } from '../stores/actor-store.ts'
 import { openStores, type Stores } from '../stores/open-store.ts'
+import type { PackedReply } from './activation/app-turn.ts'
 import { keyProblem } from './activation/once-entries.ts'
+import { ChainIds } from './dispatch/chain-ids.ts'
 import { CallClock } from './dispatch/call-clock.ts'
 import type {
   ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus, ManageRequest, PageRequest, ReminderPage, SendPage,
@@ -31,6 +33,7 @@ import { startWith } from './dispatch/launch.ts'
 import { LoadSignal } from './dispatch/load-signal.ts'
 import { CallAdmission } from './dispatch/overload.ts'
 import { HostReferences } from './dispatch/references.ts'
+import { notActive } from './dispatch/router.ts'
 import type { HostPhase } from './dispatch/status-report.ts'
 import { HostLife, type LifeAdapters, type QueueState } from './host-life.ts'
 import { resolveHostOptions, type HostOptions, type ResolvedHostOptions } from './host-options.ts'
@@ -65,6 +68,7 @@ export class Host implements Dispatcher {
   readonly #admission: CallAdmission
   readonly #tls: ClusterTls | undefined
   readonly #refs: HostReferences
+  readonly #chainIds: ChainIds
   readonly #dueLists: DueLists
   readonly #lifecycle: Lifecycle
   #candidate: PlacementCandidate | undefined
@@ -95,6 +99,7 @@ export class Host implements Dispatcher {
       callTimeoutMs: options.callTimeoutMs, route: call => this.#life.router.route(call), remainingMs: call => this.#callClock.remainingMs(call),
       mayServe: () => this.#life.mayServe(), admission: this.#admission,
     })
+    this.#chainIds = new ChainIds(options.random)
     this.#dueLists = new DueLists(this.#stores.actors, options.shardBits)
     this.#life = this.#newLife(options.incarnation)
     this.#lifecycle = new Lifecycle(this.#stages(), clock, log)
@@ -108,7 +113,7 @@ export class Host implements Dispatcher {
   #newLife(incarnation: string): HostLife {
     const life: HostLife = new HostLife({
       options: this.#options, incarnation, types: this.#types, stores: this.#stores, adapters: this.#adapters, member: this.#isMember,
-      callClock: this.#callClock, refs: this.#refs, admission: this.#admission, tls: this.#tls, addresses: this.addresses, phase: () => this.#phase, leads: () => this.#candidate?.status().leading === true,
+      callClock: this.#callClock, refs: this.#refs, admission: this.#admission, chainIds: this.#chainIds, tls: this.#tls, addresses: this.addresses, phase: () => this.#phase, leads: () => this.#candidate?.status().leading === true,
       onExpelled: reason => { if (this.#life === life) this.#expelled(reason) },
       onLeaderLost: () => this.#candidate?.nudge(),
     })
@@ -258,11 +263,22 @@ export class Host implements Dispatcher {
     return typeof target === 'string' ? this.#refs.byName(target, id, options) : this.#refs.actor(target, id, options)
   }
 
-  call(request: CallRequest): Promise<CallReply> {
-    return this.#call(request, 'method', 'method')
+  runsClass(type: string): boolean {
+    const known = this.#types.get(type)
+    return known !== undefined && known.app === undefined
   }
 
-  manage({ operation, ...request }: ManageRequest): Promise<CallReply> {
+  call(request: CallRequest): Promise<CallReply> {
+    const { body } = request
+    if (body === undefined) return this.#call(request, 'method', 'method')
+    return this.#call({ ...request, args: [body.bytes, body.codec, body.query, body.headers] }, 'body', 'method')
+  }
+
+  manage({ operation, onlyHere = false, ...request }: ManageRequest): Promise<CallReply> {
+    const { type, id } = request
+    // Elsewhere nobody takes the state of an application's actor.
+    const hereAlone = onlyHere || (operation === 'state.transact' && this.#types.get(type)?.app !== undefined)
+    if (hereAlone && !this.#life.hasActive(type, id)) return Promise.reject(notActive({ typeName: type, id }))
     return this.#call({ ...request, method: operation }, 'manage', 'method')
   }
 
@@ -293,15 +309,19 @@ export class Host implements Dispatcher {
     return this.#admission.atDoor(bytes)
   }
 
-  #call({ type, id, method, args, timeoutMs, signal, idempotencyKey, caller, bytes }: CallRequest, kind: CallKind, what: 'method' | 'key'): Promise<CallReply> {
+  #call({ type, id, method, args, timeoutMs, signal, idempotencyKey, reentrancyId, caller, bytes }: CallRequest, kind: CallKind, what: 'method' | 'key'): Promise<CallReply> {
     return new Promise((resolve, reject) => {
       checkType(type)
       checkId(id)
-      checkMember(what, method)
+      if (what === 'key') checkKey(method)
+      // Applications have paths for methods.
+      else if (kind === 'body') for (const part of method.split('/')) checkMember(what, part)
+      else checkMember(what, method)
       const problem = idempotencyKey === undefined ? undefined : keyProblem(idempotencyKey)
       if (problem !== undefined) throw new TroupeError('BAD_REQUEST', `invalid request: the idempotency key ${problem}`)
-      const target = { typeName: type, id, timeoutMs: timeoutMs ?? this.#options.callTimeoutMs, signal, idempotencyKey, caller, bytes }
-      startWith(this.#refs.port, target, method, args, kind, (value, call) => resolve({ value, host: call.host, epoch: call.epoch }), reject)
+      const parent = reentrancyId === undefined ? undefined : this.#chainIds.find(reentrancyId, type, id)
+      const target = { typeName: type, id, timeoutMs: timeoutMs ?? this.#options.callTimeoutMs, signal, idempotencyKey, parent, caller, bytes }
+      startWith(this.#refs.port, target, method, args, kind, (value, call) => resolve(replyOf(value, call)), reject)
     })
   }
 
@@ -333,6 +353,12 @@ export class Host implements Dispatcher {
   notReady(): readonly string[] {
     return this.#phase === 'serving' ? [] : [`host: ${this.#phase}`]
   }
+}
+
+function replyOf(value: unknown, { host, epoch, appReply }: Invocation): CallReply {
+  if (!appReply) return { value, host, epoch }
+  const [headers, body] = value as PackedReply
+  return { value: undefined, app: { headers, body }, host, epoch }
 }
 
 /**

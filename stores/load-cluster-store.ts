@@ -13,7 +13,7 @@ const postgres = (): Promise<Adapter> => import('./postgres/open.ts')
 const etcd = (): Promise<Adapter> => import('./etcd/open.ts')
 
 const adapters: Readonly<Record<string, () => Promise<Adapter>>> = {
-  lmdb: () => import('./lmdb/open.ts'), redis, rediss: redis, 'redis+cluster': redis, postgres, postgresql: postgres, etcd, etcds: etcd,
+  lmdb: () => import('./lmdb/open.ts'), redis, rediss: redis, 'redis+cluster': redis, 'rediss+cluster': redis, postgres, postgresql: postgres, etcd, etcds: etcd,
 }
 
 /** Rejects with BAD_OPTION for a URL that `openClusterStore` would refuse. */

@@ -5,7 +5,7 @@
  *     memory:                                 this process alone, gone with it
  *     lmdb:DIR                                a directory on this machine's disk
  *     redis://[user:password@]HOST[:PORT][/DB]   also rediss:// (TLS)
- *     redis+cluster://[user:password@]HOST[:PORT][,HOST[:PORT]…]
+ *     redis+cluster://[user:password@]HOST[:PORT][,HOST[:PORT]…]   also rediss+cluster:// (TLS)
  *     postgres://[user[:password]@]HOST[:PORT][/DATABASE][?pool=10&sslmode=verify-full]   also postgresql://
  *
  * For the cluster's rows alone: etcd://[user:password@]HOST[:PORT][,HOST[:PORT]…]   also etcds:// (TLS)
@@ -65,7 +65,7 @@ function storesOf(url: string, options: OpenStoreOptions, expected: string = for
       return { actors: new MemoryActorStore(), cluster: new MemoryClusterStore(options.clock) }
     }
     case 'lmdb': return openLmdb(url, options)
-    case 'redis': case 'rediss': case 'redis+cluster': return openRedis(url, options)
+    case 'redis': case 'rediss': case 'redis+cluster': case 'rediss+cluster': return openRedis(url, options)
     case 'postgres': case 'postgresql': return openPostgres(url, options)
     case 'etcd': case 'etcds':
       throw new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))}: etcd keeps the cluster's rows alone; give it as clusterStore (--cluster-store), and the actors a store of their own: ${forms}`)

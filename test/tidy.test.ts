@@ -33,6 +33,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   pino: ['core/logger.ts'],
   'pino-pretty': ['core/logger.ts'],
   'reflect-metadata': ['cli/make-certs.ts'],
+  yaml: ['gateway/dapr/resources/resource-files.ts'],
+  undici: ['gateway/dapr/http1-wire.ts'],
   zod: ['actors', 'runtime/host-options.ts'],
 }
 

@@ -1,5 +1,6 @@
 /** The results of a run: as a table for people, as JSON for programs. Pure. */
 import type { MachineFacts } from './machine.ts'
+import { comparisonLines } from './report-comparison.ts'
 import type { CaseResult, FigureResult, RateResult, SuiteResult } from './suite.ts'
 import { duration, figure, percent, table } from './table.ts'
 
@@ -20,7 +21,7 @@ export const targetsOf = (report: Report) => report.suites.flatMap(suite => suit
     case: result.name,
     ...result.kind === 'rate' && { inFlight: result.inFlight },
     target: result.target,
-    measured: result.kind === 'rate' ? result.ratio.median : result.subject.median,
+    measured: result.kind === 'rate' ? result.ratio.median : result.kind === 'figure' ? result.subject.median : NaN,
     reached: result.reached === true,
   }]))
 
@@ -33,6 +34,7 @@ export function suiteAsText(suite: SuiteResult): string {
     `${suite.name}: ${suite.title}`,
     ...rates.length > 0 ? [rateTable(rates)] : [],
     ...figures.length > 0 ? [figureTable(figures)] : [],
+    ...comparisonLines(suite.cases.filter(result => result.kind === 'comparison')),
     ...[...new Set(rates.map(result => result.floorIs))].map(floor => `floor: ${floor}`),
     ...suite.cases.filter(result => result.kind === 'failed').map(({ name, inFlight, reason }) =>
       `FAILED ${name}${inFlight === undefined ? '' : `, ${inFlight} in flight`}: ${reason}`),

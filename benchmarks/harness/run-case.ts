@@ -3,16 +3,21 @@ import { messageOf } from '../../core/errors.ts'
 import { interleave, type RoundOptions } from './rounds.ts'
 import { Scope } from './scope.ts'
 import { ratioOf, sideOf, spread } from './statistics.ts'
-import type { Case, CaseResult, FigureCase, FigureResult, RateCase, RateResult } from './suite.ts'
+import type { Measure } from './sample.ts'
+import type { Case, CaseResult, ComparisonCase, ComparisonResult, Contender, FigureCase, FigureResult, RateCase, RateResult } from './suite.ts'
 
 /** Never throws but for an abort: a case that fails is a result too. */
 export async function runCase(it: Case, options: RoundOptions): Promise<CaseResult> {
   try {
     await using scope = new Scope()
-    return it.kind === 'rate' ? await runRate(it, scope, options) : await runFigure(it, scope, options)
+    switch (it.kind) {
+      case 'rate': return await runRate(it, scope, options)
+      case 'figure': return await runFigure(it, scope, options)
+      case 'comparison': return await runComparison(it, scope, options)
+    }
   } catch (error) {
     if (options.signal?.aborted === true) throw error
-    return { kind: 'failed', name: it.name, ...it.kind === 'rate' && { inFlight: it.inFlight }, reason: messageOf(error) }
+    return { kind: 'failed', name: it.name, ...it.kind !== 'figure' && { inFlight: it.inFlight }, reason: messageOf(error) }
   }
 }
 
@@ -47,4 +52,17 @@ async function runFigure(it: FigureCase, scope: Scope, options: RoundOptions): P
     subject: value,
     ...it.atMost !== undefined && { target: { atMost: it.atMost }, reached: value.median <= it.atMost },
   }
+}
+
+async function runComparison(it: ComparisonCase, scope: Scope, options: RoundOptions): Promise<ComparisonResult> {
+  const opened = Object.entries(await it.open(scope))
+  const measured = opened.filter((entry): entry is [string, Measure] => typeof entry[1] === 'function')
+  const rounds = await interleave(measured.map(([, measure]) => measure), { ...options, warmUpSeconds: options.seconds * (it.warmUp ?? 1) })
+  const contenders = opened.map(([label, measure]): Contender => {
+    if (typeof measure === 'string') return { label, notMeasured: measure }
+    const samples = rounds[measured.findIndex(([name]) => name === label)]!
+    const problem = samples.find(sample => sample.problem !== undefined)?.problem
+    return { label, side: sideOf(samples), errors: samples.reduce((sum, { errors = 0 }) => sum + errors, 0), ...problem !== undefined && { problem } }
+  })
+  return { kind: 'comparison', name: it.name, inFlight: it.inFlight, contenders }
 }

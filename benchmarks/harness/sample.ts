@@ -8,6 +8,10 @@ export interface Sample {
   readonly p99Us: number
   /** CPU seconds (user and system, all threads) by process: the caller's side, the server, …; empty where a floor does not know it. */
   readonly cpu: Readonly<Record<string, number>>
+  /** Operations that failed, where the measurement goes on all the same: not among `operations`, but among the latencies. */
+  readonly errors?: number
+  /** What the first of them said. */
+  readonly problem?: string
 }
 
 /** Measures one contender for about `seconds`. */

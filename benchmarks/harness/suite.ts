@@ -41,12 +41,27 @@ export interface FigureCase {
   open(scope: Scope): Promise<{ readonly floor?: () => Promise<number>; readonly subject: () => Promise<number> }>
 }
 
-export type Case = RateCase | FigureCase
+/** Operations a second of several contenders of the same kind, none of which is the floor of another. */
+export interface ComparisonCase {
+  readonly kind: 'comparison'
+  readonly name: string
+  readonly inFlight: number
+  /** As of a `RateCase`. */
+  readonly warmUp?: number
+  /** Contenders by label; a text instead of one says why it is not measured. */
+  open(scope: Scope): Promise<Readonly<Record<string, Measure | string>>>
+}
+
+export type Case = RateCase | FigureCase | ComparisonCase
 
 export interface Suite {
   readonly name: string
   readonly title: string
   readonly cases: readonly Case[]
+  /** Length of one measurement, where it is another than the run's. */
+  readonly seconds?: number
+  /** Starts what all its cases need; belongs to `scope`, which ends it after the last one. */
+  begin?(scope: Scope): Promise<void>
 }
 
 /** Least (`atLeast`, a share of the floor) or most (`atMost`, in the case's unit). */
@@ -76,6 +91,16 @@ export interface FigureResult extends Verdict {
   readonly subject: Spread
 }
 
+export interface ComparisonResult extends Verdict {
+  readonly kind: 'comparison'
+  readonly inFlight: number
+  readonly contenders: readonly Contender[]
+}
+
+export type Contender =
+  | { readonly label: string; readonly side: Side; readonly errors: number; readonly problem?: string }
+  | { readonly label: string; readonly notMeasured: string }
+
 /** A case that threw: its reason stands in the report, and the other cases still run. */
 export interface FailedCase {
   readonly kind: 'failed'
@@ -84,7 +109,7 @@ export interface FailedCase {
   readonly reason: string
 }
 
-export type CaseResult = RateResult | FigureResult | FailedCase
+export type CaseResult = RateResult | FigureResult | ComparisonResult | FailedCase
 
 export interface SuiteResult {
   readonly name: string

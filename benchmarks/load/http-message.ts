@@ -8,17 +8,45 @@ export function requestOf(method: string, path: string, body: string): Buffer {
 
 const headEnd = Buffer.from('\r\n\r\n')
 
-/** The first reply in `received`: its status, and its bytes with its head; undefined when it is not complete. @throws Error when its length is not given */
-export function replyOf(received: Buffer): { readonly status: number; readonly length: number } | undefined {
+export interface ReplyExtent {
+  readonly status: number
+  /** Its bytes, head included. */
+  readonly length: number
+  /** Where its body begins, chunk by chunk if it is chunked. */
+  readonly bodyStart: number
+}
+
+/** The first reply in `received`; undefined when it is not complete. @throws Error when its length is not given */
+export function replyOf(received: Buffer): ReplyExtent | undefined {
   const end = received.indexOf(headEnd)
   if (end < 0) return undefined
   const head = received.toString('latin1', 0, end)
   const status = Number(head.slice(9, 12))
   const bodyStart = end + headEnd.length
   const field = /\r\ncontent-length: *(\d+)/i.exec(head)
+  if (field === null && /\r\ntransfer-encoding: *chunked/i.test(head)) {
+    const length = chunksEnd(received, bodyStart)
+    return length === undefined ? undefined : { status, length, bodyStart }
+  }
   if (field === null && status !== 204) throw new Error(`a reply without content-length: ${head}`)
   const length = bodyStart + Number(field?.[1] ?? 0)
-  return received.length >= length ? { status, length } : undefined
+  return received.length >= length ? { status, length, bodyStart } : undefined
+}
+
+/** Where the chunks that begin at `from` end, their trailers included; undefined when they are not all there. */
+function chunksEnd(received: Buffer, from: number): number | undefined {
+  for (let at = from; ;) {
+    const lineEnd = received.indexOf('\r\n', at)
+    if (lineEnd < 0) return undefined
+    const size = Number.parseInt(received.toString('latin1', at, lineEnd), 16)
+    if (Number.isNaN(size)) throw new Error(`no size of a chunk: ${received.toString('latin1', at, lineEnd)}`)
+    if (size === 0) {
+      const end = received.indexOf(headEnd, lineEnd)
+      return end < 0 ? undefined : end + headEnd.length
+    }
+    at = lineEnd + 2 + size + 2
+    if (at > received.length) return undefined
+  }
 }
 
 /**

@@ -16,17 +16,19 @@ const connections = 64
 // One JSON number: the argument of `increment` and of `echo`, and the echo's reply.
 const body = '1'
 
-async function startHost(scope: Scope) {
+async function startHost(scope: Scope, store: Store) {
   const host = await scope.child<GatewayHostApi>(module('../subjects/gateway-host.ts'))
-  return { host, addresses: await host.ask('start', `lmdb:${scope.folder()}`) }
+  return { host, addresses: await host.ask('start', store === 'lmdb' ? `lmdb:${scope.folder()}` : 'memory:') }
 }
 
-const http = (name: string, method: string, ids: number, atLeast?: number): RateCase => ({
+type Store = 'lmdb' | 'memory'
+
+export const http = (name: string, method: string, ids: number, atLeast?: number, store: Store = 'lmdb'): RateCase => ({
   kind: 'rate', name: `HTTP, ${name}`, inFlight: connections, floor: 'HTTP: bare node:http echo of the same requests',
   ...atLeast !== undefined && { atLeast },
   warmUp: 3,
   async open(scope) {
-    const { host, addresses } = await startHost(scope)
+    const { host, addresses } = await startHost(scope, store)
     const echo = await scope.child<HttpEchoApi>(module('../floors/http-echo.ts'))
     const echoPort = await echo.ask('start')
     const load = await scope.child<HttpLoadApi>(module('../load/http-load.ts'))
@@ -39,12 +41,12 @@ const http = (name: string, method: string, ids: number, atLeast?: number): Rate
   },
 })
 
-const grpc = (name: string, method: string, ids: number, atLeast?: number): RateCase => ({
+export const grpc = (name: string, method: string, ids: number, atLeast?: number, store: Store = 'lmdb'): RateCase => ({
   kind: 'rate', name: `gRPC InvokeActor, ${name}`, inFlight: connections, floor: 'gRPC: bare grpc-js unary echo of the same messages',
   ...atLeast !== undefined && { atLeast },
   warmUp: 3,
   async open(scope) {
-    const { host, addresses } = await startHost(scope)
+    const { host, addresses } = await startHost(scope, store)
     const echo = await scope.child<GrpcEchoApi>(module('../floors/grpc-echo.ts'))
     const echoAddress = await echo.ask('start')
     const load = await scope.child<GrpcLoadApi>(module('../load/grpc-load.ts'))

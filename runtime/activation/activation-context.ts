@@ -2,7 +2,7 @@
 import type { ActorContext, ActorStorage } from '../../actors/actor-context.ts'
 import type { SendOptions } from '../../actors/actor-ref.ts'
 import type { ActorTimers } from '../../actors/actor-reminders.ts'
-import type { ActorClass } from '../../actors/actor-type.ts'
+import type { ActorClass, ActorType } from '../../actors/actor-type.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { Activation } from './activation.ts'
 import { ActivationReminders } from './activation-reminders.ts'
@@ -24,6 +24,11 @@ export class ActivationContext implements ActorContext {
     this.id = activation.id
     this.type = activation.type.name
     this.storage = new ActivationStorage(activation)
+  }
+
+  /** For those who manage it. */
+  get actorType(): ActorType {
+    return this.#activation.type
   }
 
   get log(): Logger {

@@ -9,7 +9,7 @@ import { TroupeError } from '../../core/errors.ts'
 import { checkKnown } from '../../core/known-options.ts'
 import { checkMember } from '../../core/ids.ts'
 import { revived } from '../../reminders/advance.ts'
-import { deadName, decodeReminder, encodeReminder, newReminder, originalName, reminderEntry, showReminder } from '../../reminders/reminder.ts'
+import { deadName, decodeReminder, encodeReminder, newReminder, originalName, reminderEntry, showReminder, type Written } from '../../reminders/reminder.ts'
 import { readSchedule } from '../../reminders/schedule.ts'
 import type { Activation } from './activation.ts'
 import { listEntries, readEntry } from './entry-pages.ts'
@@ -30,7 +30,16 @@ export class ActivationReminders implements ActorReminders {
     this.#activation = activation
   }
 
-  async set(name: string, given: ReminderSchedule, target?: ReminderTarget, ...args: unknown[]): Promise<void> {
+  set(name: string, given: ReminderSchedule, target?: ReminderTarget, ...args: unknown[]): Promise<void> {
+    return this.#set(name, given, target, args)
+  }
+
+  /** One that a door sets, for `onReminder`: `args` is what its data is to the type. @throws as `set` */
+  setFor(name: string, given: ReminderSchedule, args: readonly unknown[], written: Written | undefined): Promise<void> {
+    return this.#set(name, given, undefined, args, written)
+  }
+
+  async #set(name: string, given: ReminderSchedule, target: ReminderTarget | undefined, args: readonly unknown[], written?: Written): Promise<void> {
     const activation = this.#activation
     const { type, services, entries } = activation
     checkMember('reminder', name)
@@ -45,7 +54,7 @@ export class ActivationReminders implements ActorReminders {
     if (size > MAX_REMINDER_BYTES) {
       throw new TroupeError('PAYLOAD_TOO_LARGE', `reminder ${name}: its arguments take ${size} bytes, ${MAX_REMINDER_BYTES} may be kept; keep them in the actor's state`)
     }
-    const reminder = newReminder(schedule, policy, method, args, now)
+    const reminder = newReminder(schedule, policy, method, args, now, written)
     const stored = await readReminder(activation, reminderEntry(name))
     writableTurn(activation, 'ctx.reminders.set')
     const existing = asOfNow(activation, reminderEntry(name), stored)

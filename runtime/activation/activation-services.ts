@@ -7,6 +7,7 @@ import type { Logger } from '../../core/logger.ts'
 import type { ActorStore, CommitResult } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
 import type { GroupCommit } from '../../stores/group-commit.ts'
+import type { ChainIds } from '../dispatch/chain-ids.ts'
 import type { Deadlines } from '../dispatch/deadlines.ts'
 import type { SendReferences } from '../dispatch/send-references.ts'
 import type { Activation } from './activation.ts'
@@ -26,6 +27,8 @@ export interface ActivationServices {
   readonly checkReadonly: boolean
   readonly maxPayloadBytes: number
   readonly refs: References
+  /** Chains by the ids that applications are told. */
+  readonly chainIds: ChainIds
   /** References whose methods send durably. */
   readonly sendRefs: SendReferences
   /** Whether a turn may start at this very moment: the host's lease has not run out. If not, the activation is resumed when it may. */
@@ -38,8 +41,11 @@ export interface ActivationServices {
   watchTurn(call: Invocation, activation: Activation): void
   /** A running stream was asked for its next item, or waits for its reader: `onTimeout` unless it goes on within `ms`. */
   watchStream(call: Invocation, ms: number, onTimeout: () => void): void
-  /** The activation is over and nothing of it is being written; `waiting` did not run: the router finds where they belong now. */
-  ended(activation: Activation, waiting: readonly Invocation[]): void
+  /**
+   * The activation is over and nothing of it is being written: its id is free, of an application's actor once that has been told.
+   * What `takeWaiting` gives then did not run: the router finds where it belongs now. @returns when the id is free
+   */
+  ended(activation: Activation, takeWaiting: () => readonly Invocation[]): void | Promise<void>
   /** 'late': it was stored after the activation had ended; memory of it is gone. */
   commitFailed(activation: Activation, result: CommitResult | 'late'): void
   /** Entries of the actor became durable: reminders and sends among them are under way from now on. */

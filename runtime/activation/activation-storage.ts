@@ -3,14 +3,13 @@ import type { ActorStorage, StorageListOptions, StoragePutOptions } from '../../
 import { durationMs } from '../../core/duration.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { checkKnown } from '../../core/known-options.ts'
-import { nameProblem } from '../../core/ids.ts'
+import { checkKey } from '../../core/ids.ts'
 import type { Activation } from './activation.ts'
 import { listEntries, readEntry } from './entry-pages.ts'
 import { presentTurn, writableTurn } from './present-turn.ts'
 import { decodeStored, encodeStored, expiryOf } from './stored-value.ts'
 
 const PREFIX = 's:'
-const MAX_KEY_BYTES = 256
 const MAX_LIST = 1000
 
 /** The store's entry of a storage key. */
@@ -91,8 +90,3 @@ function ttlMs(ttl: number | string): number {
 }
 
 const MAX_TTL_MS = 100 * 366 * 24 * 60 * 60_000
-
-function checkKey(key: unknown): void {
-  if (typeof key === 'string' && key.length > 0 && Buffer.byteLength(key) <= MAX_KEY_BYTES && key.isWellFormed()) return
-  throw new TroupeError('BAD_REQUEST', `storage keys are strings of 1 to ${MAX_KEY_BYTES} bytes`, { data: { problem: nameProblem(key, MAX_KEY_BYTES) } })
-}

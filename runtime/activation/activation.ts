@@ -24,7 +24,7 @@ import type { Committable } from '../../stores/group-commit.ts'
 import { ActivationContext } from './activation-context.ts'
 import type { ActivationServices } from './activation-services.ts'
 import { AnswerGate } from './answer-gate.ts'
-import { depthError, enqueue, isInsideTurn, isReadonly, noLeaseError, takeNext, verdictOn, type RunningTurns } from './admission.ts'
+import { depthError, enqueue, isInsideTurn, isTooDeep, isReadonly, noLeaseError, takeNext, verdictOn, type RunningTurns } from './admission.ts'
 import { EntryBuffer } from './entry-buffer.ts'
 import { Mailbox } from './mailbox.ts'
 import { OnceCalls } from './once-calls.ts'
@@ -48,6 +48,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   phase: ActivationPhase = 'activating'
   /** Coarse time of the last call, in the idle collector's ticks. */
   lastUsed = 0
+  /** Its application has been asked to run turns of it: it is told of the end. */
+  knownToApp = false
   #instance: Actor | undefined
   #fields: Fields | undefined
   #entries: EntryBuffer | undefined
@@ -63,6 +65,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #mailbox: Mailbox | undefined
   /** Made with the first change. */
   #gate: AnswerGate | undefined
+  /** After its end: when its id is free. */
+  #left: void | Promise<void> = undefined
   #onQuiet: (() => void)[] | undefined
   #pumping = false
   #captures = 0
@@ -136,7 +140,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#start(call)
   }
 
-  /** Ends before it began, the id is free for another try. @returns what waited; it did not run */
+  /** Ends before it began. @returns what waited; it did not run */
   giveUp(): Invocation[] {
     const waiting = this.#takeWaiting()
     this.end()
@@ -173,6 +177,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
       if (this.phase !== 'retiring') return
       if (wasActive && this.type.onDeactivate) await this.services.hook(this, 'onDeactivate', reason)
       this.end()
+      await this.#left
     })
   }
 
@@ -187,7 +192,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     // Whoever still points here (a reference, a bucket) keeps no state alive.
     this.#instance = this.#fields = this.#entries = this.#timers = undefined
     // The next activation must not load before a write on its way has landed or failed: calls wait here until then.
-    if (!writing) this.services.ended(this, this.#takeWaiting())
+    if (!writing) this.#left = this.services.ended(this, () => this.#takeWaiting())
     this.#settleQuiet()
   }
 
@@ -210,15 +215,12 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   #whenQuiet(then: () => void | Promise<void>): Promise<void> {
-    if (this.quiet) return Promise.resolve(then())
-    return new Promise<void>(resolve => (this.#onQuiet ??= []).push(resolve)).then(then)
+    return this.quiet ? Promise.resolve(then()) : new Promise<void>(resolve => (this.#onQuiet ??= []).push(resolve)).then(then)
   }
 
   #settleQuiet(): void {
     if (this.#onQuiet === undefined || !(this.quiet || this.phase === 'ended')) return
-    const waiters = this.#onQuiet
-    this.#onQuiet = undefined
-    for (const waiter of waiters) waiter()
+    for (const waiter of this.#onQuiet.splice(0)) waiter()
   }
 
   // ---- admission --------------------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #admit(call: Invocation): void {
     if (this.phase === 'active' && this.#exclusive === undefined && this.waiting === 0
       && (this.#readers === undefined || this.#readers.length === 0) && this.services.mayStart(this)) {
-      if (call.depth > this.type.maxDepth) call.fail(depthError(call, this.type))
+      if (isTooDeep(call, this.type)) call.fail(depthError(call, this.type))
       else this.#start(call)
       return
     }
@@ -422,7 +424,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     if (this.phase === 'ended') {
       // Whoever loads it next must not be overtaken by this write. What it stored is found by whoever reads the shard's due rows.
       this.services.commitFailed(this, result === 'ok' || result === 'duplicate' ? 'late' : result)
-      return this.services.ended(this, this.#takeWaiting())
+      return void (this.#left = this.services.ended(this, () => this.#takeWaiting()))
     }
     if (result !== 'ok' && result !== 'duplicate') {
       this.services.commitFailed(this, result)
@@ -440,10 +442,5 @@ export class Activation implements Committable, ContextSource, OutputGate {
 
   runHook(name: 'onDeactivate', reason: DeactivationReason): void | Promise<void> {
     return (this.#instance as ActorHooks | undefined)?.[name]?.(reason)
-  }
-
-  /** The value of a field as of the last completed turn. */
-  readField(name: string): { found: boolean; value: unknown } {
-    return this.#fields!.read(name)
   }
 }

@@ -3,7 +3,7 @@
  * call is next, and the errors of those that may not come in. Reads the running turns, changes nothing but the mailbox.
  */
 import type { ActorType } from '../../actors/actor-type.ts'
-import { chainHas, showChain } from '../../actors/call-chain.ts'
+import { chainCount, chainHas, showChain } from '../../actors/call-chain.ts'
 import type { Invocation } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { showKey } from '../../core/ids.ts'
@@ -30,6 +30,8 @@ const waitsFor = (turn: Invocation, call: Invocation): boolean => call.parent !=
 
 function admissionOf(call: Invocation, turns: RunningTurns, waiting: number): Admission {
   const { exclusive, readers, open, type } = turns
+  // What an application asks for while its turn runs cannot be told from what others ask for: both come in. Its turns hold nothing back.
+  if (type.app !== undefined && exclusive !== undefined && (call.kind === 'manage' || call.kind === 'read')) return 'reenter'
   let chainHasOuter = false
   for (let turn = exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOuter ||= waitsFor(turn, call)
   return admit({ open, exclusive: exclusive !== undefined, readers: readers?.length ?? 0, waiting }, {
@@ -41,7 +43,7 @@ function admissionOf(call: Invocation, turns: RunningTurns, waiting: number): Ad
 /** What becomes of a call that finds the activation busy: it starts, waits, or may not come in. */
 export function verdictOn(call: Invocation, turns: RunningTurns, waiting: number, activating: boolean): 'start' | 'wait' | TroupeError {
   const { type } = turns
-  if (call.depth > type.maxDepth) return depthError(call, type)
+  if (isTooDeep(call, type)) return depthError(call, type)
   const admission = admissionOf(call, turns, waiting)
   if (admission === 'cycle') return cycleError(call, type)
   if (admission !== 'wait') return 'start'
@@ -98,6 +100,10 @@ function tooSlow(call: Invocation, mailbox: Mailbox, leftMs: number): TroupeErro
     retryAfterMs: Math.ceil(Math.min(1_000, Math.max(100, expectedMs - leftMs))),
   })
 }
+
+/** Of applications each actor's own depth counts as well: how often the chain is in it. */
+export const isTooDeep = (call: Invocation, type: ActorType): boolean =>
+  call.depth > type.maxDepth || (type.app !== undefined && chainCount(call.parent, call.typeName, call.id) >= type.app.maxStackDepth)
 
 function cycleError(call: Invocation, type: ActorType): TroupeError {
   const chain = showChain(call.parent, call.typeName, call.id)

@@ -1,7 +1,8 @@
 /** The production `ActivationServices`: ties activations to the catalog, the commits, the clock and the router of their host. */
 import { turnScope, type Invocation } from '../../actors/invocation.ts'
 import type { ActorHooks } from '../../actors/actor.ts'
-import { messageOf } from '../../core/errors.ts'
+import type { AppHosting } from '../../actors/actor-type.ts'
+import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ActorStore } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
@@ -9,6 +10,7 @@ import type { GroupCommit } from '../../stores/group-commit.ts'
 import type { Delivery } from '../delivery/delivery.ts'
 import { SendReferences } from '../dispatch/send-references.ts'
 import type { ShardClaims } from '../dispatch/shard-claims.ts'
+import type { ChainIds } from '../dispatch/chain-ids.ts'
 import type { CallClock } from '../dispatch/call-clock.ts'
 import type { Activation } from './activation.ts'
 import type { ActivationServices, References } from './activation-services.ts'
@@ -18,6 +20,7 @@ import type { IdleCollector } from './idle-collector.ts'
 import type { TimerQueue } from './timers.ts'
 
 const HOOK_TIMEOUT_MS = 1000
+const TELL_APP_MS = 2000
 
 interface Parts {
   readonly hostId: string
@@ -35,6 +38,7 @@ interface Parts {
   readonly after: (ms: number, run: () => void) => { cancel(): void }
   readonly firstTurn: number
   readonly refs: References
+  readonly chainIds: ChainIds
   readonly reroute: (calls: readonly Invocation[]) => void
   readonly claims: ShardClaims
   readonly delivery: Delivery
@@ -59,6 +63,7 @@ export function hostServices(parts: Parts): ActivationServices {
     checkReadonly: parts.checkReadonly,
     maxPayloadBytes: parts.maxPayloadBytes,
     refs: parts.refs,
+    chainIds: parts.chainIds,
     sendRefs,
     wallMs: parts.wallMs,
     timersOf: activation => parts.timers.timersOf(activation),
@@ -71,9 +76,14 @@ export function hostServices(parts: Parts): ActivationServices {
     watch: call => callClock.watch(call),
     watchTurn: (call, activation) => callClock.watchTurn(call, activation),
     watchStream: (call, ms, onTimeout) => callClock.watchStream(call, ms, onTimeout),
-    ended(activation, waiting) {
-      catalog.remove(activation)
-      if (waiting.length > 0) parts.reroute(waiting)
+    ended(activation, takeWaiting) {
+      const leave = (): void => {
+        catalog.remove(activation)
+        const waiting = takeWaiting()
+        if (waiting.length > 0) parts.reroute(waiting)
+      }
+      const { app } = activation.type
+      return app !== undefined && activation.knownToApp ? tellApp(activation, app, parts).then(leave) : leave()
     },
     commitFailed(activation, result) {
       const { type: { name: type }, shard } = activation
@@ -102,5 +112,20 @@ async function runHook(activation: Activation, parts: Parts, name: 'onDeactivate
     parts.log.warn({ actor: activation.name, hook: name, reason: messageOf(error) }, 'hook failed')
   } finally {
     timer?.cancel()
+  }
+}
+
+/** What the application remembers of the actor is worth nothing any more. It must not keep the actor from living on. */
+async function tellApp({ type, id, name }: Activation, { channel }: AppHosting, { after, log }: Parts): Promise<void> {
+  const cut = new AbortController()
+  const timer = after(TELL_APP_MS, () => cut.abort(new Error(`took longer than ${TELL_APP_MS} ms`)))
+  try {
+    await turnScope.exit(() => channel.deactivate(type.name, id, cut.signal))
+  } catch (error) {
+    // One that is not there remembers nothing.
+    const gone = TroupeError.is(error, 'APP_UNREACHABLE') && error.executed === 'no'
+    log[gone ? 'debug' : 'warn']({ actor: name, reason: messageOf(error) }, 'the application did not take note that the actor is deactivated')
+  } finally {
+    timer.cancel()
   }
 }

@@ -60,8 +60,11 @@ export class IdleCollector {
       if (activation.phase === 'ended') continue
       const idleAt = activation.lastUsed + this.#idleTicks(activation)
       if (idleAt > this.tick) this.#put(activation, idleAt)
-      else if (activation.phase === 'active' && activation.quiet && activation.waiting === 0) void activation.retire('idle')
+      else if (activation.phase === 'active' && activation.quiet && activation.waiting === 0 && !hasTimers(activation)) void activation.retire('idle')
       else this.#put(activation, this.tick + 1)
     }
   }
 }
+
+/** An application counts on the timers that it set: its actor is not idle while there are any. */
+const hasTimers = (activation: Activation): boolean => activation.type.app !== undefined && activation.timers.size > 0

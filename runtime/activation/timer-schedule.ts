@@ -10,10 +10,12 @@ export interface ReadTimerSchedule {
   /** Undefined: one tick. */
   readonly everyMs: number | undefined
   readonly times: number
+  /** From now to the time after which no tick is due; Infinity: it has no end. */
+  readonly untilMs: number
   readonly keepAlive: boolean
 }
 
-const kinds = { timer: ['first', 'every', 'times', 'keepAlive'] }
+const kinds = { timer: ['first', 'every', 'times', 'until', 'keepAlive'] }
 
 /** @throws BAD_SCHEDULE naming the field, the value and the remedy */
 export function readTimerSchedule(given: unknown): ReadTimerSchedule {
@@ -28,15 +30,18 @@ export function readTimerSchedule(given: unknown): ReadTimerSchedule {
 }
 
 function read(given: unknown): ReadTimerSchedule {
-  const { first, every, times, keepAlive } = readFields(given, kinds, 'timer').fields
+  const { first, every, times, until, keepAlive } = readFields(given, kinds, 'timer').fields
   if (first === undefined && every === undefined) throw badSchedule('timer', given, "has neither 'first' nor 'every'; write { every: '10s' } or { first: '10s' }")
   const everyMs = every === undefined ? undefined : lengthMs(every, 'every')
   if (everyMs === 0) throw badSchedule('every', every, 'is too short; 1 ms is the least')
   if (times !== undefined && !(Number.isSafeInteger(times) && Number(times) >= 1)) throw badSchedule('times', times, 'is no number of ticks; write a whole number from 1 up')
   if (Number(times) > 1 && everyMs === undefined) throw badSchedule('times', times, "needs 'every': without it there is one tick")
   if (keepAlive !== undefined && typeof keepAlive !== 'boolean') throw badSchedule('keepAlive', keepAlive, 'is neither true nor false')
+  const firstMs = first === undefined ? everyMs! : lengthMs(first, 'first')
+  const untilMs = until === undefined ? Infinity : lengthMs(until, 'until')
+  if (untilMs < firstMs) throw badSchedule('until', until, 'ends before the first tick; write a longer time')
   return {
-    firstMs: first === undefined ? everyMs! : lengthMs(first, 'first'), everyMs,
+    firstMs, everyMs, untilMs,
     times: everyMs === undefined ? 1 : (times as number | undefined) ?? Infinity, keepAlive: keepAlive ?? false,
   }
 }

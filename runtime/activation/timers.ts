@@ -6,6 +6,7 @@
  * for it. A tick that fails is logged and stops nothing. Time is monotonic: a jump of the wall clock moves no timer.
  */
 import type { ActorTimers, ReminderTarget, TimerSchedule } from '../../actors/actor-reminders.ts'
+import type { TimerInfo, TimerSetting } from '../../actors/management.ts'
 import { targetName, type ActorType } from '../../actors/actor-type.ts'
 import type { Clock, Timer as ClockTimer } from '../../core/clock.ts'
 import { copy, isPrimitive } from '../../core/codec.ts'
@@ -53,9 +54,17 @@ class ActivationTimer<Owner extends TimerOwner> implements HeapItem {
   readonly schedule: ReadTimerSchedule
   readonly method: string
   readonly args: readonly unknown[]
+  /** As a door set it. */
+  readonly setting: TimerSetting | undefined
+  /** No tick is due later. */
+  readonly untilMs: number
 
-  constructor(timers: ActivationTimers<Owner>, name: string, schedule: ReadTimerSchedule, method: string, args: readonly unknown[]) {
+  constructor(
+    timers: ActivationTimers<Owner>, name: string, schedule: ReadTimerSchedule, method: string, args: readonly unknown[], nowMs: number, setting: TimerSetting | undefined,
+  ) {
     this.timers = timers
+    this.setting = setting
+    this.untilMs = nowMs + schedule.untilMs
     this.name = name
     this.schedule = schedule
     this.method = method
@@ -154,8 +163,10 @@ export class TimerQueue<Owner extends TimerOwner = TimerOwner> {
     timer.ticks++
     const { everyMs, times } = timer.schedule
     if (everyMs === undefined || timer.ticks >= times) return timer.timers.done(timer)
+    const next = nextTick(timer.at, everyMs, this.nowMs)
+    if (next > timer.untilMs) return timer.timers.done(timer)
     timer.phase = 'waiting'
-    this.arm(timer, nextTick(timer.at, everyMs, this.nowMs))
+    this.arm(timer, next)
   }
 }
 
@@ -177,7 +188,21 @@ export class ActivationTimers<Owner extends TimerOwner = TimerOwner> implements 
     this.#queue = queue
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#timers.size
+  }
+
   set(name: string, schedule: TimerSchedule, target: ReminderTarget, ...args: unknown[]): void {
+    this.#set(name, schedule, target, args)
+  }
+
+  /** One that a door sets: `args` is what its data is to the type. @throws as `set` */
+  setFor(name: string, setting: TimerSetting, args: readonly unknown[]): void {
+    this.#set(name, setting.schedule, setting.callback, args, setting)
+  }
+
+  #set(name: string, schedule: TimerSchedule, target: ReminderTarget, args: readonly unknown[], setting?: TimerSetting): void {
     checkMember('timer', name)
     if (this.#phase === 'cleared') throw new TroupeError('OUTSIDE_TURN', `${this.owner.name}: timer ${name} was set after its activation had ended`)
     const read = readTimerSchedule(schedule)
@@ -188,9 +213,20 @@ export class ActivationTimers<Owner extends TimerOwner = TimerOwner> implements 
       throw new TroupeError('QUOTA_EXCEEDED', `${this.owner.name} has ${MAX_TIMERS} timers and may have no more; delete some, or use one for several things`)
     }
     if (known !== undefined) this.#end(known)
-    const timer = new ActivationTimer(this, name, read, method, owned)
+    const now = this.#queue.nowMs
+    const timer = new ActivationTimer(this, name, read, method, owned, now, setting)
     this.#timers.set(name, timer)
-    this.#queue.arm(timer, this.#queue.nowMs + read.firstMs)
+    this.#queue.arm(timer, now + read.firstMs)
+  }
+
+  /** As doors show it. */
+  find(name: string): TimerInfo | undefined {
+    const timer = this.#timers.get(name)
+    return timer && infoOf(timer)
+  }
+
+  infos(): TimerInfo[] {
+    return [...this.#timers.values()].map(infoOf)
   }
 
   delete(name: string): boolean {
@@ -224,3 +260,9 @@ export class ActivationTimers<Owner extends TimerOwner = TimerOwner> implements 
     this.#queue.disarm(timer)
   }
 }
+
+/** One that the actor set itself was never written down. */
+const infoOf = ({ name, method, schedule: { firstMs, everyMs }, setting }: ActivationTimer<TimerOwner>): TimerInfo => ({
+  name, callback: method, data: setting?.data,
+  written: setting?.written ?? { dueTime: `${firstMs}ms`, period: everyMs === undefined ? '' : `${everyMs}ms`, ttl: '' },
+})

@@ -9,6 +9,7 @@ import { showKey } from '../../core/ids.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ActorWrite, CommitResult } from '../../stores/actor-store.ts'
 import type { Activation } from './activation.ts'
+import { runOnApp } from './app-turn.ts'
 import type { EntryBuffer, EntrySavepoint } from './entry-buffer.ts'
 
 export interface Outcome {
@@ -60,11 +61,12 @@ export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
 
 /** Runs the call's method, or reads the field or storage key that it names. */
 export function runMethod(activation: Activation, call: Invocation, instance: Actor): unknown {
+  if (activation.type.app !== undefined && call.kind !== 'internal' && call.kind !== 'manage') return runOnApp(activation, call, activation.type.app)
   if (call.method !== undefined) {
     const { args } = call
     return args.length === 0 ? call.method.run.call(instance) : call.method.run.apply(instance, args as unknown[])
   }
-  const field = activation.readField(call.methodName)
+  const field = activation.fields!.read(call.methodName)
   return field.found ? field.value : activation.context().storage.get(call.methodName)
 }
 
@@ -76,6 +78,8 @@ export function takeResult(call: Invocation, value: unknown, maxBytes: number): 
   // Nobody reads what a durable send returns.
   if (call.once?.delivery !== undefined) return undefined
   if (isPrimitive(value) && (typeof value !== 'string' || value.length * 3 <= maxBytes)) return value
+  // Made for this call alone.
+  if (call.appReply && call.form === 'copy') return value
   if (call.form === 'copy') return copy(value, 'result', 'RESULT_NOT_ENCODABLE')
   const bytes = encode(value, 'result', 'RESULT_NOT_ENCODABLE')
   if (bytes.length > maxBytes) throw tooLarge(call, bytes.length, maxBytes)
@@ -89,6 +93,8 @@ export const tooLarge = (call: Invocation, bytes: number, maxBytes: number): Tro
 export function methodFailure(call: Invocation, thrown: unknown, log: Logger): unknown {
   if (isActorError(thrown)) return thrown
   if (TroupeError.is(thrown)) {
+    // What an application's channel says is about this very call.
+    if ((call.gate as Activation).type.app !== undefined) return thrown
     // An error of a call that this turn made says whether *that* ran; this turn did run.
     return thrown.executed === 'no' || thrown.executed === 'unknown' ? ranToItsEnd(thrown) : thrown
   }
@@ -109,6 +115,7 @@ export function cutTurn({ services }: Activation, turn: Invocation, why: TroupeE
   turn.turnPhase = 'over'
   turn.fail(why)
   turn.abort(why)
+  turn.onCut?.(why)
   turn.keeper?.abandoned(turn, why)
 }
 

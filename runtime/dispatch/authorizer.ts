@@ -8,6 +8,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { showCaller, type Authorize, type AuthorizeRequest, type Caller } from '../../actors/authorize.ts'
 import type { Invocation } from '../../actors/invocation.ts'
+import type { TimerSetting } from '../../actors/management.ts'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -133,6 +134,8 @@ export function callerOf(call: Invocation, hostId: string): Caller {
     const slash = sender.indexOf('/')
     return { kind: 'actor', type: sender.slice(0, slash), id: sender.slice(slash + 1) }
   }
+  // One that says whose chain it belongs to still came in by a door.
+  if (call.caller?.kind === 'outside') return call.caller
   if (call.parent !== undefined) return { kind: 'actor', type: call.parent.typeName, id: call.parent.id }
   return call.caller ?? { kind: 'host', id: hostId }
 }
@@ -141,9 +144,18 @@ export function callerOf(call: Invocation, hostId: string): Caller {
 function requestsOf(call: Invocation, hostId: string): readonly AuthorizeRequest[] {
   const caller = callerOf(call, hostId)
   const about = { type: call.typeName, id: call.id, caller }
-  const kind = call.once?.delivery !== undefined ? 'send' : call.kind === 'method' ? 'call' : call.kind as 'read' | 'manage'
+  const kind = call.once?.delivery !== undefined ? 'send' : call.kind === 'method' || call.kind === 'body' ? 'call' : call.kind as 'read' | 'manage'
   const request: AuthorizeRequest = { ...about, method: call.methodName, kind }
-  if (kind !== 'manage' || call.methodName !== 'reminders.set') return [request]
-  const target: unknown = call.args[2]
-  return [request, { ...about, method: typeof target === 'string' ? target : 'onReminder', kind: 'reminder' }]
+  const target = kind === 'manage' ? targetOf(call) : undefined
+  return target === undefined ? [request] : [request, { ...about, method: target, kind: 'reminder' }]
+}
+
+/** The method that what is set will run, and that whoever sets it must be allowed to. */
+function targetOf({ methodName, args }: Invocation): string | undefined {
+  switch (methodName) {
+    case 'reminders.set': return typeof args[2] === 'string' ? args[2] : 'onReminder'
+    case 'reminders.setData': return 'onReminder'
+    case 'timers.set': return String((args[1] as Partial<TimerSetting> | undefined)?.callback)
+    default: return undefined
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { unpackCaller, type Caller } from '../../actors/authorize.ts'
 import { decodeChain } from '../../actors/call-chain.ts'
-import { Invocation, type CallParts } from '../../actors/invocation.ts'
+import { Invocation, type CallKind, type CallParts } from '../../actors/invocation.ts'
 import { isPrimitive } from '../../core/codec.ts'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -79,7 +79,11 @@ class Served {
 
   answer(call: PeerCall, value: unknown): void {
     if (this.calls.size > 0) this.calls.delete(call.callerId)
-    if (!isStream(value)) return this.send([kind.result, call.callerId, packResult(value), call.epoch])
+    if (!isStream(value)) {
+      const message = [kind.result, call.callerId, packResult(value), call.epoch]
+      if (call.appReply) message.push(1)
+      return this.send(message)
+    }
     const { callerId } = call
     this.streams.set(callerId, value)
     // A reader that never asks again must not hold its end, nor this map the other.
@@ -181,8 +185,8 @@ export class Incoming {
     }
     const call = new PeerCall({
       typeName: message[2] as string, id: message[3] as string, methodName: message[4] as string, args, timeoutMs: message[6] as number,
-      parent: message[7] === null ? undefined : decodeChain(message[7]), 
-      kind: (flags & flag.read) !== 0 ? 'read' : (flags & flag.manage) !== 0 ? 'manage' : 'method', once: unpackOnce(message[9]),
+      parent: message[7] === null ? undefined : decodeChain(message[7]),
+      kind: kindOf(flags), once: unpackOnce(message[9]),
       caller: unpackCaller(message[10]) ?? served.caller,
     }, served, id)
     const { admission, route } = this.#hooks
@@ -200,6 +204,9 @@ export class Incoming {
     for (const stream of served.streams.values()) void stream.return?.()
   }
 }
+
+const kindOf = (flags: number): CallKind =>
+  (flags & flag.read) !== 0 ? 'read' : (flags & flag.manage) !== 0 ? 'manage' : (flags & flag.body) !== 0 ? 'body' : 'method'
 
 const packedBytes = (args: unknown): number => args instanceof Uint8Array ? args.length : weightOf(args as readonly unknown[])
 

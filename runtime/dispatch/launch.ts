@@ -27,6 +27,8 @@ export interface Target {
   readonly idempotencyKey?: string | undefined
   /** Of a call that comes in by a door. */
   readonly caller?: Caller | undefined
+  /** The turn that makes it, where the call comes in by a door and says whose chain it belongs to. */
+  readonly parent?: Invocation | undefined
   /** Of its body, when the door has asked whether it may come in (`Dispatcher.refusal`). */
   readonly bytes?: number | undefined
 }
@@ -66,16 +68,19 @@ function launch(
   resolve: (value: unknown, call: Invocation) => void, reject: (error: unknown) => void,
 ): Invocation {
   const scope = turnScope.getStore()
-  const parent = scope !== undefined && scope.turnPhase === 'running' ? scope : undefined
+  const parent = target.parent ?? (scope !== undefined && scope.turnPhase === 'running' ? scope : undefined)
   let { timeoutMs } = target
   if (parent !== undefined) timeoutMs = Math.min(timeoutMs, port.remainingMs(parent))
-  const once = target.idempotencyKey === undefined || kind !== 'method' ? undefined : new Once(target.idempotencyKey)
+  const once = target.idempotencyKey === undefined || (kind !== 'method' && kind !== 'body') ? undefined : new Once(target.idempotencyKey)
   const call = new AdmittedCall({ typeName: target.typeName, id: target.id, methodName, args, timeoutMs, parent, kind, once, caller: target.caller }, resolve, reject)
   if (target.signal?.aborted === true) call.abandon('CANCELLED', 'the caller had given up')
   else if (timeoutMs <= 0) call.abandon('CALL_TIMEOUT', 'no time was left for it')
   else if (!isAdmitted(port, call, target.bytes)) return call
-  else if (scope?.gate === undefined) port.route(call)
-  else passGate(port, scope.gate, call)
+  else {
+    const gate = target.parent?.gate ?? scope?.gate
+    if (gate === undefined) port.route(call)
+    else passGate(port, gate, call)
+  }
   return call
 }
 

@@ -12,7 +12,7 @@ import { errorCodes, messageOf, TroupeError, type ErrorCode, type Executed } fro
 export const kind = {
   /** [1, callId, type, id, method, args, timeoutMs, chain, flags], and where there is more to say: what `packOnce` makes or null, what `packCaller` makes */
   call: 1,
-  /** [2, callId, result, epoch] */
+  /** [2, callId, result, epoch], and 1 after it when it is an application's answer */
   result: 2,
   /** [3, callId, error] */
   error: 3,
@@ -39,6 +39,8 @@ export const flag = {
   untyped: 2,
   /** An operation on reminders and sends. */
   manage: 4,
+  /** Its arguments are the body of a door's request. */
+  body: 8,
 } as const
 
 /** A key as it is; a delivery as [sender, number, previous or null]. */

@@ -4,7 +4,7 @@
  */
 import { packCaller } from '../../actors/authorize.ts'
 import { encodeChain } from '../../actors/call-chain.ts'
-import type { CallKeeper, Invocation, Once } from '../../actors/invocation.ts'
+import type { CallKeeper, CallKind, Invocation, Once } from '../../actors/invocation.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { mechanisms } from '../../core/mechanisms.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
@@ -23,6 +23,8 @@ interface OutgoingHooks {
 
 /** Hosts that may die while they have a call with a key; before the last of them it goes alone, so that nobody else is taken for it. */
 const MOST_DEATHS = 3
+
+const flagOf: Partial<Record<CallKind, number>> = { read: flag.read, manage: flag.manage, body: flag.body }
 
 /** What waits for answers on one link. */
 class Awaited implements CallKeeper {
@@ -73,7 +75,7 @@ export class Outgoing {
   send(link: PeerLink, call: Invocation, untyped: boolean): boolean {
     if (call.once?.mayHaveRun === true && !this.#mayGoOn(call, call.once)) return true
     const id = ++this.#lastId
-    const flags = (call.kind === 'read' ? flag.read : call.kind === 'manage' ? flag.manage : 0) | (untyped ? flag.untyped : 0)
+    const flags = (flagOf[call.kind] ?? 0) | (untyped ? flag.untyped : 0)
     const args = packArgs(call.args, this.#maxPayloadBytes)
     const leftMs = Math.ceil(this.#hooks.watch(call))
     const chain = encodeChain(call.parent)
@@ -129,6 +131,7 @@ export class Outgoing {
         const call = this.#take(awaited, id)
         if (call === undefined) return true
         call.epoch = message[3] as number
+        call.appReply = message[4] === 1
         try {
           call.succeed(takerOf(call)(message[2]))
         } catch (error) {

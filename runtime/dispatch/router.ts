@@ -7,6 +7,7 @@
  * the caller is told then.
  */
 import { shardOfActor, type ActorType, methodOf } from '../../actors/actor-type.ts'
+import { argumentsOf } from '../../actors/call-body.ts'
 import type { Invocation } from '../../actors/invocation.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { TroupeError, messageOf } from '../../core/errors.ts'
@@ -84,12 +85,14 @@ export class Router {
   route(call: Invocation): void {
     if (call.settled) return
     if (this.#next !== undefined) return this.#goOn(this.#next, call)
-    if (this.#phase === 'closed') return call.fail(stopping())
     const type = this.#options.types.get(call.typeName)
+    // A turn that an application is to end must be able to: it reads and stores its state until then.
+    if (this.#phase === 'closed' && (type?.app === undefined || (call.kind !== 'manage' && call.kind !== 'read'))) return call.fail(stopping())
     if (type !== undefined) {
       const activation = this.#options.catalog.find(call.typeName, call.id)
       if (activation !== undefined) return this.#deliver(activation, type, call)
     }
+    if (this.#phase === 'closed') return call.fail(stopping())
     const shard = this.shardOf(type, call.typeName, call.id)
     const owner = this.#options.membership.table.owner(call.typeName, shard)
     if (owner === undefined) return this.#noOwner(call)
@@ -187,17 +190,29 @@ export class Router {
 
   #deliver(activation: Activation, type: ActorType, call: Invocation): void {
     if (this.#options.authorizer?.admits(call) === false) return
-    if (call.method === undefined && call.kind !== 'read') {
+    if (call.kind === 'read') call.appReply = type.app !== undefined
+    else if (call.method === undefined) {
       const method = call.kind === 'manage' ? undefined : type.methods.get(call.methodName)
       try {
+        if (call.kind === 'body') this.#openBody(type, call)
+        if (isStrangersWrite(type, call)) throw notActive(call)
         call.method = method ?? (call.kind === 'manage' ? managementMethod(call.methodName) : methodOf(type, call.methodName))
-        if (call.once?.key !== undefined) call.once.fingerprint ??= fingerprintOf(call.methodName, call.args)
+        if (call.once?.key !== undefined) call.once.fingerprint ??= call.appReply ? fingerprintOf(call.methodName, ['body', call.args[0]]) : fingerprintOf(call.methodName, call.args)
       } catch (error) {
         return call.fail(error)
       }
       if (method?.input !== undefined) return this.#validate(activation, call)
     }
     activation.accept(call)
+  }
+
+  /** What came in by a door: an application gets it as it is, everybody else the arguments in it. @throws MALFORMED_BODY */
+  #openBody(type: ActorType, call: Invocation): void {
+    const [bytes, codec] = bodyOf(call)
+    call.appReply = type.app !== undefined && !codec
+    if (call.appReply) return
+    this.#given.set(call, call.args)
+    call.args = argumentsOf(bytes, codec)
   }
 
   /** Input schemas run before the call takes a place in the mailbox; a slow one counts against the call's time. */
@@ -209,7 +224,7 @@ export class Router {
           data: { issues: result.issues.map(i => ({ message: i.message, path: showPath(i.path) })) } }))
       }
       if (!Array.isArray(result.value)) return call.fail(new TroupeError('INVALID_ARGUMENT', `${call.typeName}.${call.methodName}: its input schema must give an argument list, an array`))
-      this.#given.set(call, call.args)
+      if (!this.#given.has(call)) this.#given.set(call, call.args)
       call.args = result.value
       activation.accept(call)
     }
@@ -237,7 +252,8 @@ export class Router {
     if (type === undefined) return this.#moved(call)
     // First: whoever may not call hears nothing of what could be called.
     if (this.#options.authorizer?.admits(call) === false) return
-    if (call.kind === 'method' && !type.methods.has(call.methodName)) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
+    if (isStrangersWrite(type, call) || (isStateWrite(call) && type.app !== undefined)) return call.fail(notActive(call))
+    if ((call.kind === 'method' || call.kind === 'body') && type.app === undefined && !type.methods.has(call.methodName)) return call.fail(thrownBy(() => methodOf(type, call.methodName)))
     const shard = this.#shards.get(type.name, index, owner)
     if (shard.phase === 'serving') {
       return this.#deliver(this.#options.activate(type, call.id, index, shard.epoch), type, call)
@@ -320,6 +336,21 @@ export class Router {
     this.#waiting = []
     for (const call of calls) if (!call.settled) this.reroute([call])
   }
+}
+
+const isStateWrite = (call: Invocation): boolean => call.kind === 'manage' && call.methodName === 'state.transact'
+
+/** Only the host that runs an application's actor takes its state: whoever writes elsewhere is a handler that its host has given up. */
+const isStrangersWrite = (type: ActorType, call: Invocation): boolean => type.app !== undefined && call.form === 'encoded' && isStateWrite(call)
+
+export const notActive = (call: { readonly typeName: string; readonly id: string }): TroupeError =>
+  new TroupeError('NOT_ACTIVE', 'actor instance is missing', { data: { type: call.typeName, id: call.id } })
+
+/** @throws PROTOCOL for what no host of this version sends */
+function bodyOf({ args, typeName, id }: Invocation): readonly [bytes: Uint8Array, codec: boolean] {
+  const [bytes, codec, query, headers] = args
+  if (bytes instanceof Uint8Array && typeof query === 'string' && Array.isArray(headers) && headers.every(part => typeof part === 'string')) return [bytes, codec === true]
+  throw new TroupeError('PROTOCOL', `${typeName}/${id}: a body travelled in another form than this version knows`, { executed: 'no' })
 }
 
 const stopping = (): TroupeError => new TroupeError('HOST_STOPPING', 'this host stops; call another')

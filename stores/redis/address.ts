@@ -1,4 +1,4 @@
-/** Redis URLs as options: `redis://`, `rediss://` (TLS) and `redis+cluster://` with several nodes. Never shows a password. */
+/** Redis URLs as options: `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://` with several nodes. Never shows a password. */
 import { TroupeError } from '../../core/errors.ts'
 
 export interface RedisAddress {
@@ -12,9 +12,9 @@ export interface RedisAddress {
   readonly name: string
 }
 
-const shape = /^(redis|rediss|redis\+cluster):\/\/(?:([^@/]*)@)?([^@/?#]+)(?:\/(\d*))?$/
+const shape = /^(rediss?|rediss?\+cluster):\/\/(?:([^@/]*)@)?([^@/?#]+)(?:\/(\d*))?$/
 const nodeShape = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/
-const forms = 'write redis://[user:password@]host[:port][/database], rediss://… for TLS, or redis+cluster://host:port,host:port'
+const forms = 'write redis://[user:password@]host[:port][/database], rediss://… for TLS, or redis+cluster://host:port,host:port (rediss+cluster://)'
 
 /** `url` with user and password left out, whatever else is wrong with it. */
 export const withoutSecrets = (url: string): string => url.replace(/\/\/.*@/s, '//')
@@ -24,7 +24,7 @@ export function parseRedisUrl(url: string): RedisAddress {
   const bad = (why: string): TroupeError => new TroupeError('BAD_OPTION', `store URL ${JSON.stringify(withoutSecrets(url))}: ${why}; ${forms}`)
   const [, scheme, user, hosts, database] = shape.exec(url) ?? []
   if (scheme === undefined || hosts === undefined) throw bad('it has not the shape of a Redis URL')
-  const clustered = scheme === 'redis+cluster'
+  const clustered = scheme.endsWith('+cluster')
   if (!clustered && hosts.includes(',')) throw bad('only redis+cluster:// takes several nodes')
   if (clustered && database !== undefined && database !== '' && database !== '0') throw bad('a Redis Cluster has only database 0')
   const nodes = hosts.split(',').map(node => {
@@ -34,7 +34,7 @@ export function parseRedisUrl(url: string): RedisAddress {
     return { host, port: Number(port) }
   })
   const [username, password] = credentials(user, bad)
-  return { nodes, clustered, tls: scheme === 'rediss', username, password, database: Number(database || 0), name: withoutSecrets(url) }
+  return { nodes, clustered, tls: scheme.startsWith('rediss'), username, password, database: Number(database || 0), name: withoutSecrets(url) }
 }
 
 function credentials(user: string | undefined, bad: (why: string) => TroupeError): [string | undefined, string | undefined] {

@@ -153,7 +153,7 @@ export class RedisConnection {
     const backOff = (times: number): number => Math.min(50 * times, 1_000)
     const client = clustered
       ? new Cluster([...nodes], {
-          lazyConnect: true, enableOfflineQueue: false, clusterRetryStrategy: backOff, redisOptions: safe,
+          lazyConnect: true, enableOfflineQueue: false, clusterRetryStrategy: backOff, redisOptions: { ...safe, ...tls && { tls: {} } },
           // Redirections prove that a command did not run; a closed connection proves nothing, so no second try.
           retryDelayOnFailover: 0,
         })

@@ -10,10 +10,10 @@ describe('help', () => {
   it('of the whole names every command', async () => {
     const { code, stdout } = await processes.run(['--help'])
     expect(code).toBe(0)
-    for (const word of ['dev', 'host', 'placement', 'call', 'status', 'reminders', 'sends', 'TROUPE_HTTP_PORT', 'Examples:']) expect(stdout).toContain(word)
+    for (const word of ['dev', 'host', 'sidecar', 'run', 'placement', 'call', 'status', 'reminders', 'sends', 'import', 'TROUPE_HTTP_PORT', 'Examples:']) expect(stdout).toContain(word)
   })
 
-  it.each(['dev', 'host', 'placement', 'call', 'status', 'reminders', 'sends'])('of %s has examples, defaults and environment variables', async command => {
+  it.each(['dev', 'host', 'sidecar', 'run', 'placement', 'call', 'status', 'reminders', 'sends'])('of %s has examples, defaults and environment variables', async command => {
     const { code, stdout } = await processes.run([command, '--help'])
     expect(code).toBe(0)
     expect(stdout).toMatch(new RegExp(`Usage: troupe ${command}`))
@@ -24,6 +24,12 @@ describe('help', () => {
     expect(stdout).not.toContain('TROUPE_DELETE_ALL')
     const flags = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(m => m[1]!).filter(f => f !== '--help' && f !== '--delete-all')
     for (const flag of flags) expect(stdout.replace(/\s+/g, ' ')).toContain(`env: TROUPE_${flag.slice(2).toUpperCase().replaceAll('-', '_')}`)
+  })
+
+  it('of an import says what it reads and that it can be tried', async () => {
+    const { code, stdout } = await processes.run(['import', 'dapr', '--help'])
+    expect(code).toBe(0)
+    for (const word of ['Usage: troupe import dapr', '--from <url>', '--dry-run', 'Running it again is safe', 'env: TROUPE_APP_ID']) expect(stdout).toContain(word)
   })
 
   it('without a command is shown on standard error, with exit code 2', async () => {

@@ -57,6 +57,15 @@ const refusals: readonly [name: string, args: readonly string[], says: RegExp, e
   ['a placement whose rows would be forgotten', ['placement', '--port', '0', '--cluster-store', 'memory:'], /cluster store memory: is gone with this process/],
   ['etcd as a store of actors', ['placement', '--port', '0', '--store', 'etcd://h:2379'], /etcd keeps the cluster's rows alone; give it as clusterStore \(--cluster-store\)/],
   ['etcd without a host', ['dev', exampleApp('counter.ts'), '--cluster-store', 'etcd:', '--http-port', '0', '--grpc-port', 'off'], /shape of an etcd URL/],
+  ['a sidecar without a name', ['sidecar', '--app-port', '3000'], /--app-id is missing/],
+  ['an unknown flag of a sidecar', ['sidecar', '-app-id', 'x', '-app-prt', '1'], /unknown option '--app-prt'; did you mean --app-port\?/],
+  ['a sidecar with a command', ['sidecar', '--app-id', 'x', '--', 'python', 'app.py'], /too many arguments for 'sidecar'/],
+  ['a boolean of daprd that is none', ['sidecar', '--app-id', 'x', '--enable-mtls=perhaps'], /--enable-mtls.*'perhaps'.*true or false/],
+  ['a sidecar in Kubernetes mode', ['sidecar', '--app-id', 'x', '--mode', 'kubernetes'], /--mode kubernetes reads components/],
+  ['a sidecar whose certificates nobody makes', ['sidecar', '--app-id', 'x', '--enable-mtls'], /--enable-mtls: .*--tls-ca/],
+  ['a size that is none', ['sidecar', '--app-id', 'x', '--max-body-size', 'big'], /--max-body-size.*'big'.*size such as 4Mi/],
+  ['a run file', ['run', '-f', 'dapr.yaml'], /--run-file is not read here/],
+  ['an unknown flag before the command', ['run', '--app-prt', '3000', '--', 'node', 'app.js', '--x'], /unknown option '--app-prt'; did you mean --app-port\?/],
   ['a store URL that is none', ['placement', '--port', '0', '--store', 'nonsense'], /nonsense/],
 ]
 

@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { ReminderInfo } from '../../actors/actor-reminders.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { silentLogger } from '../../core/logger.ts'
+import { hostFacts } from '../../gateway/dapr/door-facts.ts'
 import { grpcGateway, type GrpcGatewayOptions } from '../../gateway/grpc.ts'
 import { TableDispatcher } from '../unit/gateway/table-dispatcher.ts'
 
@@ -46,7 +47,7 @@ const info = (name: string, more: Partial<ReminderInfo> = {}): ReminderInfo => (
 
 async function serve(operations: TableDispatcher['operations'] = {}, options: Partial<GrpcGatewayOptions> = {}) {
   const dispatcher = new TableDispatcher({ m: () => 1 })
-  Object.assign(dispatcher.operations, { 'reminders.set': () => undefined, 'reminders.delete': () => true, ...operations })
+  Object.assign(dispatcher.operations, { 'reminders.setData': () => undefined, 'reminders.delete': () => true, ...operations })
   const gateway = grpcGateway({ port: 0, ...options })
   const { address } = await gateway.start(dispatcher, silentLogger)
   onTestFinished(() => gateway.stop(0))
@@ -67,13 +68,14 @@ const caught = (promise: Promise<unknown>): Promise<ServiceError> => promise.the
 test('a reminder is registered with what it says; bytes stay bytes', async () => {
   const { ask, dispatcher } = await serve()
   await ask('RegisterActorReminder', { actorId: 'a', name: 'r', dueTime: '1s', period: 'R5/PT10S', ttl: '1h', data: Buffer.from('"foo"'), overwrite: false })
-  const [name, schedule, method, data] = dispatcher.managed[0]!.args as [string, Record<string, unknown>, undefined, Uint8Array]
-  expect([name, method, data]).toEqual(['r', undefined, new Uint8Array(Buffer.from('"foo"'))])
+  const [name, schedule, data, written] = dispatcher.managed[0]!.args as [string, Record<string, unknown>, unknown, unknown]
+  expect([name, data]).toEqual(['r', { bytes: new Uint8Array(Buffer.from('"foo"')) }])
+  expect(written).toEqual({ dueTime: '1s', period: 'R5/PT10S', ttl: '1h' })
   expect(schedule).toEqual({ every: 10_000, first: expect.any(Date) as Date, times: 5, until: expect.any(Date) as Date, overwrite: false })
-  expect(dispatcher.managed[0]).toMatchObject({ type: 'Account', id: 'a', operation: 'reminders.set' })
+  expect(dispatcher.managed[0]).toMatchObject({ type: 'Account', id: 'a', operation: 'reminders.setData' })
   expect(dispatcher.managed[0]!.timeoutMs).toBeLessThanOrEqual(5100)
   await ask('RegisterActorReminder', { actorId: 'a', name: 'r', period: '1s' })
-  expect(dispatcher.managed[1]!.args).toEqual(['r', { every: 1000 }])
+  expect(dispatcher.managed[1]!.args).toEqual(['r', { every: 1000 }, undefined, { dueTime: '', period: '1s', ttl: '' }])
 })
 
 test.each<[object | undefined, object | undefined]>([
@@ -104,6 +106,29 @@ test('what was registered is shown, its data as JSON in a BytesValue', async () 
   expect(await caught(ask('GetActorReminder', { actorId: 'a', name: 'helloworld' }))).toMatchObject({ code: grpc.NOT_FOUND, details: 'actor reminder not found: helloworld' })
 })
 
+test('what was written is shown with its due time as it was written, and data of an application as its JSON', async () => {
+  const written = { dueTime: 'PT1S', period: 'R5/PT1S', ttl: '1h' }
+  const { ask } = await serve({ 'reminders.get': () => info('r', { written, json: '"ImZvbyI="' }), 'reminders.list': () => [info('r', { written: { ...written, dueTime: '' } })] })
+  const one = await ask('GetActorReminder', { actorId: 'a', name: 'r' })
+  expect(one).toMatchObject({ dueTime: 'PT1S', period: '@every 1s', ttl: '2552-01-01T00:00:00Z' })
+  expect(one.data.value.subarray(2).toString()).toBe('"ImZvbyI="')
+  const [bare] = (await ask('ListActorReminders', { actorId: 'a' })).reminders
+  expect(bare.reminder.dueTime).toBeUndefined()
+})
+
+test('strict: reminders of types that this host does not run are refused, in the very words of the standard', async () => {
+  const { ask, dispatcher } = await serve({}, { facts: { ...hostFacts(), strict: true } })
+  for (const [rpc, request] of [
+    ['RegisterActorReminder', { actorId: 'a', name: 'r', period: '1s' }], ['UnregisterActorReminder', { actorId: 'a', name: 'r' }], ['GetActorReminder', { actorId: 'a', name: 'r' }],
+    ['ListActorReminders', {}], ['UnregisterActorRemindersByType', {}],
+  ] as const) {
+    const error = await caught(ask(rpc, { actorType: 'Other', ...request }))
+    expect([rpc, error.code, error.details]).toEqual([rpc, grpc.PERMISSION_DENIED, 'operations on actor reminders are only possible on hosted actor types'])
+  }
+  expect(dispatcher.managed).toEqual([])
+  expect(await caught(ask('RegisterActorReminder', { actorId: 'a', name: 'r', period: 'soon' }))).toMatchObject({ code: grpc.INTERNAL, details: expect.stringMatching(/^error creating actor reminder: /) as string })
+})
+
 test('lists are of one actor, or of the whole type', async () => {
   const { ask, dispatcher } = await serve({ 'reminders.list': r => r.id === 'a' ? [info('r1', { args: ['x'] }), info('r2')] : [] })
   expect((await ask('ListActorReminders', { actorId: 'a' })).reminders.map((r: any) => [r.name, r.reminder.actorId, r.reminder.period])).toEqual([['r1', 'a', '@every 1s'], ['r2', 'a', '@every 1s']])
@@ -132,7 +157,7 @@ test('deleting: one, those of an actor, those of a type', async () => {
 
 test('errors have the codes and texts of the standard', async () => {
   const fails = (code: 'REMINDER_EXISTS' | 'STORE_UNAVAILABLE' | 'UNKNOWN_TYPE') => () => { throw new TroupeError(code, 'why') }
-  const { ask } = await serve({ 'reminders.set': fails('REMINDER_EXISTS'), 'reminders.get': fails('UNKNOWN_TYPE'), 'reminders.delete': fails('STORE_UNAVAILABLE') })
+  const { ask } = await serve({ 'reminders.setData': fails('REMINDER_EXISTS'), 'reminders.get': fails('UNKNOWN_TYPE'), 'reminders.delete': fails('STORE_UNAVAILABLE') })
   const register = (request: object) => caught(ask('RegisterActorReminder', { actorId: 'a', name: 'reminder1', period: '1s', ...request }))
   expect(await register({ overwrite: false })).toMatchObject({ code: grpc.ALREADY_EXISTS, details: 'actor reminder already exists: reminder1' })
   expect(await caught(ask('GetActorReminder', { actorId: 'a', name: 'r' }))).toMatchObject({ code: grpc.PERMISSION_DENIED, details: expect.stringMatching(/^operations on actor reminders are only possible on hosted actor types/) as string })

@@ -175,7 +175,7 @@ describe('what a client says of itself has no effect', () => {
   const internal: Record<string, string> = {
     'troupe-caller': '{"kind":"host","id":"a"}', 'troupe-chain': 'Account,a,1', 'troupe-host': 'evil', 'troupe-epoch': '999', 'troupe-deadline': '1', 'troupe-forwarded': '1',
     'troupe-kind': 'internal', 'troupe-peer': 'a', 'troupe-executed': 'no', 'troupe-code': 'OK', 'troupe-reentrancy': 'x', 'troupe-once': 'Account/a,1',
-    'dapr-reentrancy-id': 'r1', 'dapr-caller-app-id': 'evil', 'dapr-caller-namespace': 'evil', 'dapr-app-id': 'evil', 'dapr-callee-app-id': 'evil', 'x-daprerrorresponseheader': 'x',
+    'dapr-caller-app-id': 'evil', 'dapr-caller-namespace': 'evil', 'dapr-app-id': 'evil', 'dapr-callee-app-id': 'evil', 'x-daprerrorresponseheader': 'x',
     'dapr-api-call': 'true', 'x-forwarded-for': '127.0.0.1', 'x-forwarded-host': 'evil', 'x-original-url': '/v1.0/healthz', 'x-rewrite-url': '/v1.0/healthz', 'x-http-method-override': 'DELETE',
     forwarded: 'for=127.0.0.1', via: '1.1 evil', 'x-client-cert': 'evil', 'ssl-client-verify': 'SUCCESS',
   }

@@ -186,7 +186,7 @@ describe('a bad timer is refused, and none is set', () => {
     ['every 0', { every: 0 }, /^timer: every 0 is too short/], ['every PT0S', { every: 'PT0S' }, /too short/], ['a negative', { every: -1 }, /negative/],
     ['NaN', { every: Number.NaN }, /finite/], ['Infinity', { first: Infinity }, /finite/], ['1e309 as text', { first: '1e309' }, /no length of time/],
     ['months', { every: 'P1M' }, /only reminders/], ['year 10000', { first: 1e15 }, /year 9999/], ['a fraction', { every: 0.5 }, /fraction/],
-    ['an object', { first: {} }, /no length of time/], ['a cron', { cron: '* * * * *' }, /^timer: "cron" is no field of its schedule; it has first, every, times, keepAlive$/], ['times 0', { every: 5, times: 0 }, /times 0/],
+    ['an object', { first: {} }, /no length of time/], ['a cron', { cron: '* * * * *' }, /^timer: "cron" is no field of its schedule; it has first, every, times, until, keepAlive$/], ['times 0', { every: 5, times: 0 }, /times 0/],
     ['times NaN', { every: 5, times: Number.NaN }, /times NaN/], ['times as text', { every: 5, times: '3' }, /times "3"/],
     ['times without every', { first: 5, times: 2 }, /needs 'every'/], ['keepAlive 1', { every: 5, keepAlive: 1 }, /keepAlive/],
   ])('schedule: %s', async (_, schedule, problem) => {

@@ -30,6 +30,13 @@ test('anything but success fails, with the answer in the message', () => {
   expect(() => replyLength(reply('HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\n\r\noops'))).toThrow(/500 Internal Server Error[^]*oops/)
 })
 
+test('a reply in chunks ends with the empty one and its trailers', () => {
+  const whole = reply('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\nx-t: 1\r\n\r\n')
+  expect(replyLength(whole)).toBe(whole.length)
+  for (let cut = 0; cut < whole.length; cut++) expect(replyLength(whole.subarray(0, cut))).toBeUndefined()
+  expect(replyLength(Buffer.concat([whole, whole]))).toBe(whole.length)
+})
+
 test('a reply without a length fails rather than hangs', () => {
-  expect(() => replyLength(reply('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n'))).toThrow(/without content-length/)
+  expect(() => replyLength(reply('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n'))).toThrow(/without content-length/)
 })

@@ -25,7 +25,7 @@ const folder = (): string => {
 
 test.each([
   'memory:', 'lmdb:./data', 'lmdb:/var/data.d', 'redis://localhost', 'redis://:pw@10.0.0.1:6380/3', 'rediss://u:p%40w@redis.example',
-  'redis://[::1]:6379', 'redis+cluster://a:1,b:2,[::1]:3',
+  'redis://[::1]:6379', 'redis+cluster://a:1,b:2,[::1]:3', 'rediss+cluster://u:pw@a:1,b:2',
 ])('%s is a store', url => {
   const { actors, cluster } = openStores(url, { clock })
   expect(actors.name).toBe(cluster.name)

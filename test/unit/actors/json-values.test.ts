@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { jsonText } from '../../../gateway/json-values.ts'
+import { jsonText } from '../../../actors/json-values.ts'
 
 const ownProto = JSON.parse('{"__proto__":1}') as unknown
 

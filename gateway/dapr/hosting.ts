@@ -1,0 +1,163 @@
+/**
+ * The host behind a sidecar's doors: another one whenever the application hosts other types, or none any more.
+ *
+ * Doors stay open meanwhile. A call that finds no host, or one that stops, waits for the next; it is called again only when it
+ * is proved that it did not run (P6). What a host that stops is still asked by its own turns goes to that host: they read and
+ * store until they have ended. Before the application has said what it hosts, calls wait, as Dapr has it.
+ */
+import { ACTOR_ERROR_HEADER, headerOf } from '../../actors/app-channel.ts'
+import type { ActorClass } from '../../actors/actor-type.ts'
+import type { Caller } from '../../actors/authorize.ts'
+import type { Clock } from '../../core/clock.ts'
+import { TroupeError } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import type {
+  ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus, ManageRequest, PageRequest, ReminderPage, SendPage,
+} from '../../runtime/dispatch/dispatcher.ts'
+import type { Host } from '../../runtime/host.ts'
+import type { ActorResiliency } from './actor-resiliency.ts'
+
+export interface HostingOptions {
+  readonly appId: string
+  /** Starts one. */
+  readonly open: (actors: readonly ActorClass[]) => Promise<Host>
+  readonly resiliency: ActorResiliency
+  readonly clock: Clock
+  readonly log: Logger
+  /** A host could not be started, or stopped by itself. */
+  readonly onFailed: (error: unknown) => void
+}
+
+/** The actor's own error counts as a failure of the call. */
+const isActorsError = ({ app }: CallReply): boolean => app !== undefined && headerOf(app.headers, ACTOR_ERROR_HEADER) !== undefined
+
+/** How long a call waits for a host when its caller does not say. */
+const WAIT_MS = 60_000
+
+export class Hosting implements Dispatcher {
+  readonly #options: HostingOptions
+  #host: Host | undefined
+  /** Settled with the host that calls may go to; a new one when that stops. */
+  #next = Promise.withResolvers<Host>()
+  #phase: 'starting' | 'serving' | 'changing' | 'closed' = 'starting'
+  #changes: Promise<void> = Promise.resolve()
+
+  constructor(options: HostingOptions) {
+    this.#options = options
+    this.#next.promise.catch(() => undefined)
+  }
+
+  /** False before the first host. */
+  get begun(): boolean {
+    return this.#phase !== 'starting'
+  }
+
+  /** Hosts these types from now on, and no others; resolves when the host serves. One change after the other. Rejects when it cannot. */
+  serve(actors: readonly ActorClass[]): Promise<void> {
+    const change = this.#changes.then(() => this.#change(actors))
+    this.#changes = change.catch((error: unknown) => {
+      this.#next.reject(error)
+      this.#options.onFailed(error)
+    })
+    return change
+  }
+
+  async #change(actors: readonly ActorClass[]): Promise<void> {
+    if (this.#phase === 'closed') return
+    const { open, onFailed } = this.#options
+    await this.#leave('changing')
+    const host = await open(actors)
+    host.stopped.catch((error: unknown) => onFailed(error))
+    this.#host = host
+    // While it was started, it may have been closed.
+    if ((this.#phase as string) === 'closed') return host.stop()
+    this.#phase = 'serving'
+    this.#next.resolve(host)
+  }
+
+  async #leave(phase: 'changing' | 'closed'): Promise<void> {
+    const old = this.#host
+    if (this.#phase === 'serving') this.#next = Promise.withResolvers()
+    this.#next.promise.catch(() => undefined)
+    if (this.#phase !== 'starting' || phase === 'closed') this.#phase = phase
+    await old?.stop()
+    this.#host = undefined
+  }
+
+  /** Ends the host in good order; calls that wait for one fail. */
+  async stop(): Promise<void> {
+    const closing = this.#leave('closed')
+    this.#next.reject(new TroupeError('HOST_STOPPING', 'this sidecar stops; call another'))
+    await closing
+    await this.#changes
+  }
+
+  // ---- calls --------------------------------------------------------------------------------------------------------
+
+  runsClass(): boolean {
+    return false
+  }
+
+  refusal(bytes: number): TroupeError | undefined {
+    return this.#host?.refusal(bytes)
+  }
+
+  call(request: CallRequest): Promise<CallReply> {
+    return this.#options.resiliency.run(request.type, request.id,
+      signal => this.#on(host => host.call(signal === request.signal ? request : { ...request, signal }), request.timeoutMs), request.signal, isActorsError)
+  }
+
+  manage(request: ManageRequest): Promise<CallReply> {
+    return this.#on(host => host.manage(request), request.timeoutMs)
+  }
+
+  readState(type: string, id: string, key: string, caller?: Caller): Promise<CallReply> {
+    return this.#on(host => host.readState(type, id, key, caller))
+  }
+
+  listReminders(type: string, page: PageRequest, caller?: Caller): Promise<ReminderPage> {
+    return this.#on(host => host.listReminders(type, page, caller))
+  }
+
+  listSends(type: string, page: PageRequest, caller?: Caller): Promise<SendPage> {
+    return this.#on(host => host.listSends(type, page, caller))
+  }
+
+  #on<Reply>(ask: (host: Host) => Promise<Reply>, timeoutMs: number = WAIT_MS): Promise<Reply> {
+    const host = this.#host
+    if (host === undefined) return this.#whenNext(timeoutMs).then(ask)
+    return ask(host).catch((error: unknown) => {
+      if (!TroupeError.is(error, 'HOST_STOPPING') || error.executed !== 'no' || this.#phase !== 'changing') throw error
+      return this.#whenNext(timeoutMs).then(ask)
+    })
+  }
+
+  #whenNext(timeoutMs: number): Promise<Host> {
+    const late = Promise.withResolvers<never>()
+    const timer = this.#options.clock.after(Math.min(timeoutMs, WAIT_MS), () => late.reject(new TroupeError('NOT_READY',
+      this.#phase === 'starting' ? 'the application has not said which actors it hosts yet: its port does not answer; is it running?' : 'the sidecar hosts nothing at the moment; call again')))
+    return Promise.race([this.#next.promise, late.promise]).finally(() => timer.cancel())
+  }
+
+  // ---- what is known ------------------------------------------------------------------------------------------------
+
+  hostStatus(): HostStatus {
+    return this.#host?.hostStatus() ?? {
+      id: this.#options.appId, incarnation: '', address: '', http: '', types: [], weight: 1, phase: this.#phase === 'closed' ? 'stopped' : 'starting',
+      tableVersion: 0, shards: {}, activations: {}, placement: 'disconnected',
+    }
+  }
+
+  clusterStatus(timeoutMs: number): Promise<ClusterStatus> {
+    return this.#on(host => host.clusterStatus(timeoutMs), timeoutMs)
+  }
+
+  locate(type: string, id: string): ActorLocation {
+    if (this.#host !== undefined) return this.#host.locate(type, id)
+    throw new TroupeError('NOT_READY', 'the application has not said which actors it hosts yet')
+  }
+
+  notReady(): readonly string[] {
+    return this.#host?.notReady() ?? [this.#phase === 'starting' ? 'actors: the application has not answered yet' : `host: ${this.#phase}`]
+  }
+}
