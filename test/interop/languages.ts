@@ -23,6 +23,8 @@ export interface Language {
   readonly capitals?: boolean
   /** What an actor throws reaches its caller as an ordinary result, `{"message","errorCode"}`, and is told apart by a header only. */
   readonly errorsAreResults?: boolean
+  /** Its hosts take arguments as a list only, also one. */
+  readonly argumentLists?: boolean
   /** Other ways in which the application can call actors than its usual one. */
   readonly clients?: readonly string[]
   /** The program and its arguments; `built` is the folder that the toolchain prepared. */
@@ -31,7 +33,7 @@ export interface Language {
 
 export const languages: readonly Language[] = [
   {
-    name: 'js', type: 'JsCounter', toolchain: 'js', protocol: 'http', hasPort: true, clients: ['grpc'],
+    name: 'js', type: 'JsCounter', toolchain: 'js', protocol: 'http', hasPort: true, argumentLists: true, clients: ['grpc'],
     withoutReentrancy: 'its SDK does not hand on the id of a chain of calls',
     command: built => [process.execPath, join(built, 'app.js')],
   },

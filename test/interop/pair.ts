@@ -46,6 +46,7 @@ export class Pair {
     this.sidecar = new TroupeProcess(`sidecar of ${place.name}`, [
       'sidecar', '--app-id', this.appId, ...language.hasPort ? ['--app-port', String(ports.app)] : [], '--app-protocol', language.protocol,
       '--dapr-http-port', String(ports.http), '--dapr-grpc-port', String(ports.grpc), '--store', store, '--log-format', 'json',
+      ...language.argumentLists === true ? ['--app-arguments', 'list'] : [],
     ], { cwd: logs })
   }
 

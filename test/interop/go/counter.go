@@ -1,4 +1,4 @@
-// The counter. Arguments are lists: what clients in JavaScript send, and all other SDKs can.
+// The counter. Several arguments are a list. One is a value, or a list of one: what clients in JavaScript send.
 package main
 
 import (
@@ -37,7 +37,12 @@ func (c *Counter) add(ctx context.Context, name string, by int) (int, error) {
 	return value + by, c.GetStateManager().Set(ctx, name, value+by)
 }
 
-func (c *Counter) Increment(ctx context.Context, by []int) (int, error) { return c.add(ctx, "value", by[0]) }
+func (c *Counter) Increment(ctx context.Context, by any) (int, error) {
+	if list, isList := by.([]any); isList {
+		by = list[0]
+	}
+	return c.add(ctx, "value", int(by.(float64)))
+}
 
 func (c *Counter) Get(ctx context.Context) (int, error) { return c.number(ctx, "value") }
 

@@ -18,7 +18,7 @@ SOON = timedelta(milliseconds=300)
 
 
 class CounterInterface(ActorInterface):
-    """Arguments are lists: what clients in JavaScript send, and all other SDKs can."""
+    """Several arguments are a list. One is a value, or a list of one: what clients in JavaScript send."""
 
     @actormethod(name='increment')
     async def increment(self, args: object) -> object: ...
@@ -70,7 +70,7 @@ class Counter(Actor, CounterInterface):
         return value
 
     async def increment(self, args: object) -> object:
-        return await self._add('value', args[0])
+        return await self._add('value', args[0] if isinstance(args, list) else args)
 
     async def get(self) -> object:
         return await self._read('value', 0)

@@ -4,11 +4,11 @@ import io.dapr.actors.ActorMethod;
 import io.dapr.actors.ActorType;
 import reactor.core.publisher.Mono;
 
-/** What JavaCounter can do. Arguments are lists: what clients in JavaScript send, and all other SDKs can. */
+/** What JavaCounter can do. Several arguments are a list. One is a value, or a list of one: what clients in JavaScript send. */
 @ActorType(name = "JavaCounter")
 public interface Counter {
   @ActorMethod(returns = Integer.class)
-  Mono<Integer> increment(int[] by);
+  Mono<Integer> increment(Object by);
 
   @ActorMethod(returns = Integer.class)
   Mono<Integer> get();

@@ -6,6 +6,7 @@ import io.dapr.actors.runtime.ActorRuntimeContext;
 import io.dapr.actors.runtime.Remindable;
 import io.dapr.utils.TypeRef;
 import java.time.Duration;
+import java.util.List;
 import reactor.core.publisher.Mono;
 
 /** JavaCounter: numbers in the state that the SDK keeps, a timer, a reminder, and calls to other actors. */
@@ -27,8 +28,8 @@ public class CounterActor extends AbstractActor implements Counter, Remindable<S
   }
 
   @Override
-  public Mono<Integer> increment(int[] by) {
-    return add("value", by[0]);
+  public Mono<Integer> increment(Object by) {
+    return add("value", (Integer) (by instanceof List<?> list ? list.get(0) : by));
   }
 
   @Override
