@@ -55,14 +55,11 @@ export class Pair {
     return this.#application
   }
 
-  /** Resolves when the application answers a call of its own client: `ready` of the sidecar does not say that yet. */
+  /** Resolves when the application answers a call of its own client: `ready` of the sidecar says only that its doors are open. */
   async start(): Promise<void> {
-    await until(`open door of the ${this.sidecar.name}`, async () => {
-      if (!this.sidecar.running) throw new Error('it has ended')
-      return (await fetch(`${this.http}/v1.0/healthz/outbound`, { signal: AbortSignal.timeout(5_000) })).ok
-    }, ok => ok, START_MS)
+    await this.sidecar.ready(START_MS)
     this.#launch()
-    await Promise.all([this.sidecar.ready(START_MS), this.application.ready(START_MS)])
+    await this.application.ready(START_MS)
     await until('first answer', async () => await this.ask('first', 'get'), () => true, START_MS)
   }
 
