@@ -6,7 +6,7 @@ import { tokensProblem } from './api-token.ts'
 import type { AppStreams } from './dapr/app-streams.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
 
-export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag' | 'tokens' | 'tls' | 'facts' | 'streams'
+export type OptionKind = 'port' | 'count' | 'duration' | 'text' | 'clock' | 'flag' | 'tokens' | 'tls' | 'facts' | 'routes' | 'streams'
 
 export type OptionKinds = Readonly<Record<string, OptionKind>>
 
@@ -37,8 +37,9 @@ function problemOf(kind: OptionKind, value: unknown): string | undefined {
     case 'duration': return durationProblem(value)
     case 'tokens': return tokensProblem(value)
     case 'tls': return tlsProblem(value)
-    case 'facts': return typeof (value as Partial<DoorFacts> | null)?.runtimeStatus === 'function' ? undefined : 'must be DoorFacts, as hostFacts() makes them'
+    case 'facts': return typeof (value as Partial<DoorFacts> | null)?.runtimeStatus === 'function' ? undefined : 'must be the facts of a door'
     case 'streams': return typeof (value as Partial<AppStreams> | null)?.accept === 'function' ? undefined : 'must be AppStreams'
+    case 'routes': return value === 'all' || value === 'health' ? undefined : `${JSON.stringify(value)} must be all or health`
   }
 }
 

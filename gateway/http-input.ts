@@ -1,9 +1,10 @@
 /** What a request says, read and checked: names, times, query and body. The same for all routes. */
 import { durationMs } from '../core/duration.ts'
 import { TroupeError } from '../core/errors.ts'
-import { checkId, checkType } from '../core/ids.ts'
+import { checkId, checkType, type ActorKey } from '../core/ids.ts'
 import type { PageRequest } from '../runtime/dispatch/dispatcher.ts'
 import type { HttpExchange } from './http-exchange.ts'
+import type { WorkOptions } from './reminder-pages.ts'
 import { bodyRefusal, readBody, type BodyBudget } from './request-body.ts'
 
 export interface BodyLimits {
@@ -15,10 +16,10 @@ export interface BodyLimits {
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 const MAX_PAGE = 1000
 
-/** Calls `use` with the request's body, at once when there is none. What it throws is the reply. @throws PAYLOAD_TOO_LARGE · BAD_REQUEST */
-export function takeBody(limits: BodyLimits, exchange: HttpExchange, use: (body: Buffer | undefined) => void): void {
+/** Calls `use` with the request's body, at once when there is none; `anyEncoding` where it is only passed on. What it throws is the reply. @throws PAYLOAD_TOO_LARGE · BAD_REQUEST */
+export function takeBody(limits: BodyLimits, exchange: HttpExchange, use: (body: Buffer | undefined) => void, anyEncoding = false): void {
   if (exchange.bodyTaken) return use(undefined)
-  const refusal = bodyRefusal(exchange.request, limits.maxBodyBytes)
+  const refusal = bodyRefusal(exchange.request, limits.maxBodyBytes, anyEncoding)
   if (refusal !== undefined) throw refusal
   exchange.admitBody()
   readBody(exchange.request, limits.maxBodyBytes, limits.bodyBudget, (error, body) => {
@@ -36,6 +37,13 @@ export function takeBody(limits: BodyLimits, exchange: HttpExchange, use: (body:
 export function checkNames({ type, id }: Readonly<Record<string, string>>): void {
   checkType(type)
   checkId(id)
+}
+
+/** The actor that a route is about, and what limits the work on it. @throws BAD_REQUEST */
+export function readTarget(exchange: HttpExchange, params: Readonly<Record<string, string>>): { actor: ActorKey; work: WorkOptions } {
+  checkNames(params)
+  const timeoutMs = callTimeout(exchange.request.headers['troupe-timeout'])
+  return { actor: { type: params.type!, id: params.id! }, work: { timeoutMs, signal: exchange.signal, caller: exchange.caller } }
 }
 
 /** `troupe-timeout` in milliseconds: a number of them, or a duration such as `500ms`. @throws BAD_REQUEST */

@@ -5,21 +5,22 @@
 import type { ReminderInfo } from '../actors/actor-reminders.ts'
 import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
-import { checkMember, type ActorKey } from '../core/ids.ts'
+import { checkMember } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
-import { JSON_TYPE, parseJson } from '../actors/call-body.ts'
+import type { DoorFacts } from './dapr/door-facts.ts'
 import type { HttpExchange } from './http-exchange.ts'
-import { callTimeout, checkNames, readQuery, takeBody, wholeNumber, type BodyLimits } from './http-input.ts'
-import type { Route, RouteHandler, RouteParams } from './http-routes.ts'
-import { jsonText } from '../actors/json-values.ts'
-import { readReminderBody } from './reminder-body.ts'
+import { workRoute } from './http-failures.ts'
+import { readQuery, readTarget, takeBody, wholeNumber, type BodyLimits } from './http-input.ts'
+import type { Route, RouteParams } from './http-routes.ts'
+import { readReminderRequest } from './reminder-body.ts'
 import { namedReminder, reminderDocument } from './reminder-document.ts'
-import { reminderFailure, reminderNotFound, type ReminderVerb } from './reminder-errors.ts'
-import { allReminders, listPage, type WorkOptions } from './reminder-pages.ts'
+import { reminderNotFound } from './reminder-errors.ts'
+import { allReminders, listPage } from './reminder-pages.ts'
 
 export interface ReminderContext extends BodyLimits {
   readonly dispatcher: Dispatcher
   readonly clock: Clock
+  readonly facts: DoorFacts
 }
 
 const ONE = '/v1.0/actors/:type/:id/reminders/:name'
@@ -28,42 +29,27 @@ const ALL = '/v1.0/actors/:type/:id/reminders'
 const MAX_LIST_BYTES = 16 * 1024 * 1024
 
 export const reminderRoutes = (context: ReminderContext): Route[] => [
-  [['POST', 'PUT'], ONE, route('CREATE', (exchange, params) => set(context, exchange, params))],
-  [['GET'], ONE, route('GET', (exchange, params) => get(context, exchange, params))],
-  [['DELETE'], ONE, route('DELETE', (exchange, params) => remove(context, exchange, params))],
-  [['GET'], ALL, route('GET', (exchange, params) => list(context, exchange, params))],
+  [['POST', 'PUT'], ONE, workRoute(context, 'reminder.create', (exchange, params) => set(context, exchange, params))],
+  [['GET'], ONE, workRoute(context, 'reminder.get', (exchange, params) => get(context, exchange, params))],
+  [['DELETE'], ONE, workRoute(context, 'reminder.delete', (exchange, params) => remove(context, exchange, params))],
+  [['GET'], ALL, workRoute(context, 'reminder.get', (exchange, params) => list(context, exchange, params))],
 ]
-
-/** Replies with what a handler fails with, in the words of the standard. */
-const route = (verb: ReminderVerb, handler: (exchange: HttpExchange, params: RouteParams) => Promise<void>): RouteHandler => (exchange, params) => {
-  handler(exchange, params).catch((thrown: unknown) => {
-    const { error, errorCode, status } = reminderFailure(thrown, verb, params.name)
-    exchange.fail(error, { ...(errorCode === undefined ? {} : { errorCode }), ...(status === undefined ? {} : { status }) })
-  })
-}
-
-/** The actor, and what limits the work on it. @throws BAD_REQUEST */
-function readTarget(exchange: HttpExchange, params: RouteParams): { actor: ActorKey; work: WorkOptions } {
-  checkNames(params)
-  const timeoutMs = callTimeout(exchange.request.headers['troupe-timeout'])
-  return { actor: { type: params.type!, id: params.id! }, work: { timeoutMs, signal: exchange.signal, caller: exchange.caller } }
-}
 
 async function set(context: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
   const { actor, work } = readTarget(exchange, params)
   checkMember('reminder', params.name)
   const body = await new Promise<Buffer | undefined>(resolve => takeBody(context, exchange, resolve))
-  const setting = readReminderBody(body === undefined || body.length === 0 ? {} : parseJson(body), context.clock.wallMs())
-  await context.dispatcher.manage({ ...actor, operation: 'reminders.set', args: [params.name, ...setting], ...work })
+  const { operation, args } = readReminderRequest(params.name!, body ?? Buffer.alloc(0), context.clock.wallMs())
+  await context.dispatcher.manage({ ...actor, operation, args, ...work })
   exchange.send(204, undefined, undefined)
 }
 
-async function get({ dispatcher }: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
+async function get({ dispatcher, facts }: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
   const { actor, work } = readTarget(exchange, params)
   checkMember('reminder', params.name)
   const { value } = await dispatcher.manage({ ...actor, operation: 'reminders.get', args: [params.name], ...work })
   if (value === undefined) throw reminderNotFound(params.name!)
-  exchange.sendJson(200, reminderDocument(actor.type, actor.id, value as ReminderInfo))
+  exchange.sendText(200, reminderDocument(actor, value as ReminderInfo, facts.strict))
 }
 
 /** One that is not there is deleted as well: the standard has it so. */
@@ -75,7 +61,7 @@ async function remove({ dispatcher }: ReminderContext, exchange: HttpExchange, p
 }
 
 /** `?limit` asks for a page; the next one is `?after` its last name. */
-async function list({ dispatcher }: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
+async function list({ dispatcher, facts }: ReminderContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
   const { actor, work } = readTarget(exchange, params)
   const { prefix, after, limit } = readQuery(exchange.request.url!, ['prefix', 'after', 'limit'])
   const from = { ...(prefix === undefined ? {} : { prefix }), ...(after === undefined ? {} : { after }) }
@@ -85,7 +71,7 @@ async function list({ dispatcher }: ReminderContext, exchange: HttpExchange, par
   let bytes = 0
   for await (const page of pages) {
     for (const info of page) {
-      const text = jsonText(namedReminder(actor.type, actor.id, info))
+      const text = namedReminder(actor, info, facts.strict)
       bytes += text.length
       if (bytes > MAX_LIST_BYTES) {
         throw new TroupeError('RESULT_TOO_LARGE', `the list is larger than ${MAX_LIST_BYTES} bytes; ask for pages with ?limit=100, and ?after=NAME for the next`)
@@ -93,5 +79,5 @@ async function list({ dispatcher }: ReminderContext, exchange: HttpExchange, par
       texts.push(text)
     }
   }
-  exchange.send(200, JSON_TYPE, `{"reminders":[${texts.join(',')}]}`)
+  exchange.sendText(200, `{"reminders":[${texts.join(',')}]}`)
 }

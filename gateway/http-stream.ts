@@ -33,8 +33,7 @@ export async function streamItems(
   const iterator = stream[Symbol.asyncIterator]()
   const onClose = (): void => leave(iterator)
   headers.push('content-type', codec ? FRAMES_TYPE : LINES_TYPE)
-  if (owner.draining) headers.push('connection', 'close')
-  response.writeHead(200, headers)
+  exchange.writeHead(200, headers, owner.draining)
   response.flushHeaders()
   response.on('close', onClose)
   try {
@@ -67,7 +66,7 @@ function room(response: ServerResponse, exchange: HttpExchange, owner: ExchangeO
     const onRoom = (): void => settle()
     const timer = owner.clock.after(owner.stallTimeoutMs, () => {
       settle(new TroupeError('CANCELLED', `the client read nothing for ${owner.stallTimeoutMs} ms`))
-      exchange.request.socket.destroy()
+      exchange.cut()
     })
     response.on('drain', onRoom).on('close', onRoom)
   })

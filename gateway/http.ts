@@ -1,8 +1,9 @@
 /**
- * The HTTP gateway: any host answers for any actor, in the routes of the Dapr actor API and a few of Troupe's own.
+ * The HTTP gateway: any host answers for any actor, in the routes of the Dapr actor API and a few of Troupe's own. In plain
+ * text it speaks HTTP/1.1 and HTTP/2 with prior knowledge on one port; `Upgrade: h2c` is answered over HTTP/1.1.
  *
  * This file binds the port and keeps count of what is in flight; routes are in http-handlers.ts, one request in
- * http-exchange.ts. It promises a JSON error with the right status for everything that can be sent to it, an end to
+ * http-exchange.ts, connections of HTTP/2 in http2-sessions.ts. It promises a JSON error with the right status for everything that can be sent to it, an end to
  * everything within `stop`'s time, and that a client that is gone leaves no call behind.
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
@@ -20,12 +21,14 @@ import type { TlsIdentity } from '../core/tls-identity.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import { TOKEN_HEADER } from './api-token.ts'
+import { hostFacts, type DoorFacts } from './dapr/door-facts.ts'
 import { DoorGuard, type DoorOptions } from './door-guard.ts'
 import { checkOptions } from './gateway-options.ts'
-import { httpRoutes } from './http-handlers.ts'
+import { httpRoutes, publicRoutes, type HandlerContext } from './http-handlers.ts'
 import { HttpExchange, type ExchangeOwner } from './http-exchange.ts'
 import type { HttpRoutes } from './http-routes.ts'
 import { answerBrokenRequest } from './http-broken.ts'
+import { HttpVersions } from './http-versions.ts'
 import { listenProblem } from './listen-problem.ts'
 import { BodyBudget } from './request-body.ts'
 
@@ -46,8 +49,12 @@ export interface HttpGatewayOptions extends DoorOptions {
   requestTimeout?: Duration
   /** How long a stream waits for a client that does not read; 5 minutes by default. */
   stallTimeout?: Duration
-  /** What `?appid=` of the health route must be; the host's id by default. */
+  /** What `?appid=` of the health route must be; the facts' id by default, or the host's. */
   appId?: string
+  /** What the metadata routes tell, and how strictly the Dapr API is followed; those of a host without an application by default. */
+  facts?: DoorFacts
+  /** `health`: health and metadata alone, for a port of its own that strangers may see; `all` by default. */
+  routes?: 'all' | 'health'
   clock?: Clock
 }
 
@@ -55,7 +62,7 @@ export interface HttpGatewayOptions extends DoorOptions {
 export function httpGateway(options: HttpGatewayOptions): Gateway {
   checkOptions('httpGateway', options, {
     port: 'port', host: 'text', maxBodyBytes: 'count', maxBodyBytesInFlight: 'count', maxConnections: 'count', maxInFlight: 'count',
-    requestTimeout: 'duration', stallTimeout: 'duration', appId: 'text', clock: 'clock', apiToken: 'tokens', tls: 'tls', insecure: 'flag',
+    requestTimeout: 'duration', stallTimeout: 'duration', appId: 'text', facts: 'facts', routes: 'routes', clock: 'clock', apiToken: 'tokens', tls: 'tls', insecure: 'flag',
   }, ['port'])
   return new HttpGateway(options)
 }
@@ -64,6 +71,8 @@ export function httpGateway(options: HttpGatewayOptions): Gateway {
 const MAX_HEADER_BYTES = 32 * 1024
 /** Longer than load balancers keep connections (60 s), so that they and not we close idle ones: no reset under a request. */
 const KEEP_ALIVE_MS = 72_000
+/** How long the first bytes, and the head of a request, may take. */
+const HEADERS_MS = 10_000
 /** How often node looks for requests that are over their time. */
 const CHECK_MS = 1000
 const OVERLOAD_RETRY_MS = 500
@@ -74,9 +83,10 @@ const LINGER_MS = 50
 const LOOK_MS = 10
 
 class HttpGateway implements Gateway, ExchangeOwner {
-  readonly name = 'http'
+  readonly name: string
   readonly clock: Clock
   readonly stallTimeoutMs: number
+  readonly strict: boolean
   log: Logger = silentLogger
   draining = false
   readonly #options: HttpGatewayOptions
@@ -84,7 +94,11 @@ class HttpGateway implements Gateway, ExchangeOwner {
   readonly #guard: DoorGuard
   /** Of connections with a certificate. */
   readonly #grants = new WeakMap<Socket, readonly Grant[]>()
+  readonly #facts: DoorFacts
+  readonly #requestTimeoutMs: number
   #server!: Server | SecureServer
+  /** Of a server without TLS. */
+  #versions: HttpVersions | undefined
   #unwatch: (() => void) | undefined
   readonly #inFlight = new Set<HttpExchange>()
   #routes: HttpRoutes | undefined
@@ -95,22 +109,34 @@ class HttpGateway implements Gateway, ExchangeOwner {
     this.#options = options
     this.clock = options.clock ?? new SystemClock()
     this.stallTimeoutMs = durationMs(options.stallTimeout ?? '5m', 'stallTimeout')
+    this.name = options.routes === 'health' ? 'http-health' : 'http'
+    this.#facts = options.facts ?? hostFacts()
+    this.strict = this.#facts.strict
+    this.#requestTimeoutMs = durationMs(options.requestTimeout ?? '60s', 'requestTimeout')
     this.#maxInFlight = options.maxInFlight ?? 10_000
     this.#guard = new DoorGuard('http', options)
   }
 
   /** Not yet listening. */
   #open(identity: TlsIdentity | undefined): Server | SecureServer {
-    const requestTimeout = durationMs(this.#options.requestTimeout ?? '60s', 'requestTimeout')
+    const requestTimeout = this.#requestTimeoutMs
+    const headersTimeout = Math.min(requestTimeout, HEADERS_MS)
     const options: ServerOptions = {
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,
       requestTimeout,
-      headersTimeout: Math.min(requestTimeout, 10_000),
+      headersTimeout,
       connectionsCheckingInterval: Math.min(CHECK_MS, requestTimeout),
       noDelay: true,
     }
-    if (identity === undefined) return createServer(options)
+    if (identity === undefined) {
+      const server = createServer(options)
+      this.#versions = new HttpVersions(server, {
+        clock: this.clock, silentMs: headersTimeout, idleMs: KEEP_ALIVE_MS, maxHeaderBytes: MAX_HEADER_BYTES,
+        answer: (request, response, expectsContinue) => this.#answer(request, response, expectsContinue),
+      })
+      return server
+    }
     const demands = this.#guard.demandsCertificate
     const server = createSecureServer({ ...options, ...identity.current().options, requestCert: demands, rejectUnauthorized: demands })
     this.#unwatch = identity.onChange(changed => server.setSecureContext(changed.options))
@@ -118,10 +144,11 @@ class HttpGateway implements Gateway, ExchangeOwner {
   }
 
   async start(dispatcher: Dispatcher, log: Logger): Promise<{ address: string }> {
-    const { port, host = '127.0.0.1', maxBodyBytes = 4 * 1024 * 1024, maxBodyBytesInFlight = 256 * 1024 * 1024, appId } = this.#options
+    const { port, host = '127.0.0.1', maxBodyBytes = 4 * 1024 * 1024, maxBodyBytesInFlight = 256 * 1024 * 1024, appId, routes } = this.#options
     this.log = log
     const bodyBudget = new BodyBudget(maxBodyBytesInFlight)
-    this.#routes = httpRoutes({ dispatcher, clock: this.clock, maxBodyBytes, bodyBudget, appId, version: packageVersion() })
+    const context: HandlerContext = { dispatcher, clock: this.clock, facts: this.#facts, maxBodyBytes, bodyBudget, appId, version: packageVersion() }
+    this.#routes = routes === 'health' ? publicRoutes(context) : httpRoutes(context)
     const identity = await this.#guard.open('the HTTP door', host, this.clock, log)
     const answer: RequestListener = (request, response) => this.#answer(request, response)
     this.#server = this.#open(identity)
@@ -143,6 +170,7 @@ class HttpGateway implements Gateway, ExchangeOwner {
     const exchange = new HttpExchange(this, request, response, expectsContinue)
     this.#inFlight.add(exchange)
     try {
+      if (request.httpVersionMajor === 2 && !this.#startsWell(exchange)) return
       if (this.#inFlight.size > this.#maxInFlight) {
         throw new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} requests already`, { retryAfterMs: OVERLOAD_RETRY_MS })
       }
@@ -153,6 +181,18 @@ class HttpGateway implements Gateway, ExchangeOwner {
     } catch (error) {
       exchange.fail(error)
     }
+  }
+
+  /** What node looks after by itself for HTTP/1.1. */
+  #startsWell(exchange: HttpExchange): boolean {
+    let bytes = 0
+    for (const text of exchange.request.rawHeaders) bytes += text.length
+    if (bytes <= MAX_HEADER_BYTES) {
+      if (!exchange.bodyTaken) exchange.bodyWithin(this.#requestTimeoutMs)
+      return true
+    }
+    exchange.fail(new TroupeError('BAD_REQUEST', 'invalid request: the request line and headers are too long'), { status: 431 })
+    return false
   }
 
   /** @throws UNAUTHENTICATED · FORBIDDEN */
@@ -174,6 +214,7 @@ class HttpGateway implements Gateway, ExchangeOwner {
 
   drain(): void {
     this.draining = true
+    this.#versions?.drain()
   }
 
   async stop(timeoutMs: number): Promise<void> {
@@ -188,10 +229,11 @@ class HttpGateway implements Gateway, ExchangeOwner {
     if (busy) await sleep(this.clock, SETTLE_MS)
     // Only the port: idle connections stay, a request may be on its way. From now on each is told to close with its next answer.
     const closed = new Promise<void>(resolve => NetServer.prototype.close.call(this.#server, () => resolve()))
-    this.draining = true
+    this.drain()
     if (busy) await this.#quiet(timeoutMs)
     this.#server.close()
     this.#server.closeAllConnections()
+    this.#versions?.close()
     await closed
   }
 

@@ -6,10 +6,13 @@
  * `args`. Fields that neither knows are passed over beside Dapr's, as that API does, and refused beside `schedule`.
  */
 import type { ReminderSchedule } from '../actors/actor-reminders.ts'
+import type { DoorData, WrittenSchedule } from '../actors/management.ts'
 import { TroupeError } from '../core/errors.ts'
 import { badSchedule, shown } from '../reminders/bad-schedule.ts'
 import { parsePeriod } from '../reminders/duration-formats.ts'
 import { fromDaprFields, readSchedule } from '../reminders/schedule.ts'
+import { parseJson } from '../actors/call-body.ts'
+import { compactJson, memberText } from './json-source.ts'
 
 /** The arguments of `reminders.set` after the name. */
 export type ReminderSetting = readonly [schedule: ReminderSchedule, method: string | undefined, ...args: unknown[]]
@@ -24,7 +27,30 @@ export interface FailurePolicy {
 const whenFields = ['dueTime', 'period', 'ttl', 'overwrite', 'failurePolicy', 'failure_policy'] as const
 const ownFields: ReadonlySet<string> = new Set(['schedule', 'method', 'args', 'data'])
 
-/** @throws MALFORMED_BODY · BAD_SCHEDULE · BAD_REQUEST */
+/** What a body asks the actor to do. */
+export interface ReminderRequest {
+  readonly operation: 'reminders.set' | 'reminders.setData'
+  readonly args: readonly unknown[]
+}
+
+/** A call of a method has its arguments; data for the hook goes on as it was written. @throws MALFORMED_BODY · BAD_SCHEDULE · BAD_REQUEST */
+export function readReminderRequest(name: string, body: Uint8Array, nowMs: number): ReminderRequest {
+  const given = body.length === 0 ? {} : parseJson(body)
+  const [schedule, method, ...args] = readReminderBody(given, nowMs)
+  if (method !== undefined) return { operation: 'reminders.set', args: [name, schedule, method, ...args] }
+  const json = memberText(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString(), 'data')
+  const data: DoorData | undefined = json === undefined ? undefined : { json: compactJson(json) }
+  return { operation: 'reminders.setData', args: [name, schedule, data, writtenIn(given as Fields)] }
+}
+
+/** Undefined of Troupe's own form, which is shown as what it means. */
+function writtenIn(body: Fields): WrittenSchedule | undefined {
+  if (has(body, 'schedule')) return undefined
+  const text = (field: string): string => has(body, field) ? String(body[field]) : ''
+  return { dueTime: text('dueTime'), period: text('period'), ttl: text('ttl') }
+}
+
+/** The arguments of `reminders.set`, data for the hook among them. @throws MALFORMED_BODY · BAD_SCHEDULE · BAD_REQUEST */
 export function readReminderBody(body: unknown, nowMs: number): ReminderSetting {
   if (!isObject(body)) throw new TroupeError('MALFORMED_BODY', 'failed deserializing HTTP body: a reminder is a JSON object, such as {"period":"1h"}')
   const schedule = has(body, 'schedule') ? ownSchedule(body) : daprSchedule(body, nowMs)

@@ -1,12 +1,14 @@
 /**
- * A reminder as the Dapr API shows it, with Troupe's own fields beside.
+ * A reminder as the Dapr API shows it, with Troupe's own fields beside where they are wanted.
  *
  * Of one that was set in Dapr's fields, `dueTime` is shown as it was written. Otherwise Troupe keeps what a schedule means:
  * `dueTime` and `ttl` are instants, `period` is `@every` with a Go duration, an ISO 8601 duration where days and months are
- * those of the calendar, or a cron expression.
+ * those of the calendar, or a cron expression. Data that came as JSON text is shown as that text.
  */
 import type { Instant, ReminderInfo } from '../actors/actor-reminders.ts'
+import type { ActorKey } from '../core/ids.ts'
 import { parsePeriod } from '../reminders/duration-formats.ts'
+import { jsonText } from '../actors/json-values.ts'
 
 /** Dapr's fields; absent ones are left out. */
 export interface DaprReminder {
@@ -16,13 +18,17 @@ export interface DaprReminder {
   readonly data?: unknown
 }
 
-export function daprFieldsOf({ schedule, method, args, written }: ReminderInfo): DaprReminder {
+export function daprFieldsOf(info: ReminderInfo): DaprReminder {
+  const { method, args } = info
+  return { ...timesOf(info), ...(method === undefined && args.length > 0 ? { data: args[0] } : {}) }
+}
+
+function timesOf({ schedule, written }: ReminderInfo): Omit<DaprReminder, 'data'> {
   return {
     ...dueTimeOf(schedule, written),
     ...('every' in schedule ? { period: periodText(schedule.every) } : {}),
     ...('cron' in schedule ? { period: schedule.cron } : {}),
     ...('until' in schedule && schedule.until !== undefined ? { ttl: instantText(schedule.until) } : {}),
-    ...(method === undefined && args.length > 0 ? { data: args[0] } : {}),
   }
 }
 
@@ -32,15 +38,28 @@ function dueTimeOf(schedule: ReminderInfo['schedule'], written: ReminderInfo['wr
   return 'first' in schedule && schedule.first !== undefined ? { dueTime: instantText(schedule.first) } : {}
 }
 
-/** `GET …/reminders/NAME`. */
-export const reminderDocument = (type: string, id: string, info: ReminderInfo): object => {
-  const { data, ...times } = daprFieldsOf(info)
-  return { actorID: id, actorType: type, ...(data === undefined ? {} : { data }), ...times, ...ownFields(info) }
+/** `GET …/reminders/NAME` as JSON text; `strict`: Dapr's fields alone. */
+export function reminderDocument({ type, id }: ActorKey, info: ReminderInfo, strict: boolean): string {
+  const data = dataText(info)
+  const head = jsonText({ actorID: id, actorType: type })
+  return joined(head, data === undefined ? '{}' : `{"data":${data}}`, jsonText(timesOf(info)), strict ? '{}' : jsonText(ownFields(info)))
 }
 
-/** One entry of `GET …/reminders`. */
-export const namedReminder = (type: string, id: string, info: ReminderInfo): object =>
-  ({ name: info.name, actorType: type, actorID: id, ...daprFieldsOf(info), ...ownFields(info) })
+/** One entry of `GET …/reminders` as JSON text. */
+export function namedReminder({ type, id }: ActorKey, info: ReminderInfo, strict: boolean): string {
+  const data = dataText(info)
+  const head = jsonText({ name: info.name, actorType: type, actorID: id, ...timesOf(info) })
+  return joined(head, data === undefined ? '{}' : `{"data":${data}}`, strict ? '{}' : jsonText(ownFields(info)))
+}
+
+/** What the hook gets, as JSON text; undefined: no data, or a method with its arguments. */
+const dataText = ({ method, args, json }: ReminderInfo): string | undefined =>
+  json ?? (method === undefined && args.length > 0 ? jsonText(args[0]) : undefined)
+
+/** One JSON object of the members of several. */
+export function joined(...objects: readonly string[]): string {
+  return `{${objects.filter(object => object !== '{}').map(object => object.slice(1, -1)).join(',')}}`
+}
 
 const ownFields = ({ schedule, method, args, due, count, failures, dead }: ReminderInfo): object => ({
   schedule,

@@ -6,20 +6,22 @@
  * is reported; what follows is the replier's business (HttpExchange closes the connection).
  */
 import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
 import { TroupeError } from '../core/errors.ts'
 
 export type BodyReader = (error: TroupeError | undefined, body: Buffer | undefined) => void
 
 /** True when the request has a body to read. */
-export const hasBody = (request: IncomingMessage): boolean =>
-  (request.headers['content-length'] ?? '0') !== '0' || request.headers['transfer-encoding'] !== undefined
+export const hasBody = (request: IncomingMessage): boolean => request.httpVersionMajor === 2
+  ? !(request as unknown as Http2ServerRequest).stream.endAfterHeaders
+  : (request.headers['content-length'] ?? '0') !== '0' || request.headers['transfer-encoding'] !== undefined
 
 const tooLarge = (maxBytes: number): TroupeError =>
   new TroupeError('PAYLOAD_TOO_LARGE', `the body is larger than ${maxBytes} bytes; send less, or raise the host's limit`)
 
-/** Why the body need not be read at all, or undefined. */
-export function bodyRefusal(request: IncomingMessage, maxBytes: number): TroupeError | undefined {
-  const encoding = request.headers['content-encoding']
+/** Why the body need not be read at all, or undefined. `anyEncoding`: it is only passed on. */
+export function bodyRefusal(request: IncomingMessage, maxBytes: number, anyEncoding = false): TroupeError | undefined {
+  const encoding = anyEncoding ? undefined : request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
     const shown = JSON.stringify(encoding.slice(0, 60))
     return new TroupeError('BAD_REQUEST', `invalid request: content-encoding ${shown} is not supported; send the body as it is`)

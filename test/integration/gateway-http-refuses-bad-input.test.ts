@@ -98,7 +98,7 @@ test.each(['x', '-1', '0', '1.5.1s', '1e999', '99999999999', 'PT1S', '2 s'])('th
 
 test('unknown routes are 404, other verbs 405 with what is allowed', async () => {
   const { ask } = await serve(echo)
-  for (const unknown of ['/', '/v1.0/actors/Account/a', '/V1.0/actors/Account/a/method/echo', `${path}/more`, '/v1.0/actors/Account/a/state', '/favicon.ico']) {
+  for (const unknown of ['/', '/v1.0/actors/Account/a', '/V1.0/actors/Account/a/method/echo', `${path}/more`, '/v1.0/actors/Account/a/stat', '/favicon.ico']) {
     expect(await ask(unknown)).toMatchObject({ status: 404, body: { code: 'NOT_FOUND', executed: 'no' } })
   }
   const patch = await ask(path, { method: 'PATCH' })

@@ -187,8 +187,10 @@ describe('what a client says of itself has no effect', () => {
     expect(reply.status).toBe(200)
     expect([reply.headers.get('troupe-host'), reply.headers.get('troupe-epoch')]).toEqual(['h1', '7'])
     const [request] = dispatcher.requests
-    expect(Object.keys(request!).sort()).toEqual(known)
-    expect(request).toMatchObject({ type: 'Account', id: 'a', method: 'get', args: [], caller: { kind: 'outside', via: 'http' } })
+    expect(Object.keys(request!).sort()).toEqual([...known, 'body', 'reentrancyId'].sort())
+    expect(request).toMatchObject({ type: 'Account', id: 'a', method: 'get', args: [], body: undefined, caller: { kind: 'outside', via: 'http' } })
+    // A name that only the turn was told which it belongs to; who makes one up belongs to none.
+    expect(request!.reentrancyId).toBe(name === 'dapr-reentrancy-id' ? value : undefined)
     expect([request!.timeoutMs, request!.idempotencyKey]).toEqual([undefined, undefined])
   })
 

@@ -1,7 +1,7 @@
 // Troupe's own routes: management of one actor, pages of a type; and idempotency keys, which only calls take.
 import { expect, test } from 'vitest'
 import type { ReminderInfo } from '../../../actors/actor-reminders.ts'
-import { managementOperations } from '../../../actors/management.ts'
+import { managementOperations, type ManagementOperation } from '../../../actors/management.ts'
 import { decode, encode } from '../../../core/codec.ts'
 import { TroupeError } from '../../../core/errors.ts'
 import { serve } from './serving.ts'
@@ -13,7 +13,9 @@ const reminder = (id: string, name: string, dead = false): ReminderInfo & { id: 
   dead: dead ? { error: 'boom', at: new Date(9) } : undefined,
 })
 
-test.each(managementOperations)('%s travels in codec bytes, there and back', async operation => {
+const ofDoors: readonly ManagementOperation[] = ['reminders.setData', 'timers.set', 'timers.get', 'timers.list', 'timers.delete', 'state.transact']
+
+test.each(managementOperations.filter(operation => !ofDoors.includes(operation)))('%s travels in codec bytes, there and back', async operation => {
   const { url, dispatcher } = await serve()
   const args = ['r', { at: new Date(5) }, undefined, new Map([[1, 2n]])]
   dispatcher.operations[operation] = r => ({ got: r.args, none: undefined, when: new Date(7) })
@@ -34,7 +36,7 @@ test('JSON is understood as well, and undefined is 204', async () => {
 
 test('operations that do not exist are 404 and name those that do', async () => {
   const { ask, dispatcher } = await serve()
-  for (const operation of ['reminders.purge', 'constructor', '__proto__', 'set']) {
+  for (const operation of ['reminders.purge', 'constructor', '__proto__', 'set', ...ofDoors]) {
     expect(await ask(`${actor}/manage/${operation}`, { method: 'POST' })).toMatchObject({
       status: 404, body: { code: 'NOT_FOUND', message: expect.stringContaining('reminders.set, reminders.get') as string },
     })

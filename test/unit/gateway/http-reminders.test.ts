@@ -11,17 +11,24 @@ const info = (name: string, more: Partial<ReminderInfo> = {}): ReminderInfo =>
 
 async function serving(operations: Serving['dispatcher']['operations'] = {}): Promise<Serving> {
   const served = await serve()
-  Object.assign(served.dispatcher.operations, { 'reminders.set': () => undefined, 'reminders.delete': () => true, ...operations })
+  Object.assign(served.dispatcher.operations, { 'reminders.set': () => undefined, 'reminders.setData': () => undefined, 'reminders.delete': () => true, ...operations })
   return served
 }
 
 test.each(['POST', 'PUT'])('%s creates: 204 without a body', async method => {
   const { ask, dispatcher } = await serving()
-  const answer = await ask(at('r 1%7C'), { ...json({ period: 'R2/PT1S', data: { x: 1 } }), method })
+  const answer = await ask(at('r 1%7C'), { method, body: '{"period":"R2/PT1S", "data": { "x": 1.0 }}' })
   expect(answer).toMatchObject({ status: 204, text: '' })
   expect(dispatcher.managed[0]).toMatchObject({
-    type: 'Account', id: 'a', operation: 'reminders.set', args: ['r 1|', { every: 1000, times: 2 }, undefined, { x: 1 }],
+    type: 'Account', id: 'a', operation: 'reminders.setData',
+    args: ['r 1|', { every: 1000, times: 2 }, { json: '{"x":1.0}' }, { dueTime: '', period: 'R2/PT1S', ttl: '' }],
   })
+})
+
+test('a method gets its arguments, as values', async () => {
+  const { ask, dispatcher } = await serving()
+  expect((await ask(at('r'), json({ period: '1s', method: 'tick', args: [1, { x: 2 }] }))).status).toBe(204)
+  expect(dispatcher.managed[0]).toMatchObject({ operation: 'reminders.set', args: ['r', { every: 1000 }, 'tick', 1, { x: 2 }] })
 })
 
 test('the caller\'s timeout and its leaving reach the host', async () => {
@@ -32,7 +39,7 @@ test('the caller\'s timeout and its leaving reach the host', async () => {
 })
 
 test('an existing one that may not be overwritten is 409 in the words of the standard', async () => {
-  const { ask } = await serving({ 'reminders.set': () => { throw new TroupeError('REMINDER_EXISTS', 'it is there') } })
+  const { ask } = await serving({ 'reminders.setData': () => { throw new TroupeError('REMINDER_EXISTS', 'it is there') } })
   const { status, body } = await ask(at('r1'), json({ period: '1s', overwrite: false }))
   expect(status).toBe(409)
   expect(body).toMatchObject({ errorCode: 'ERR_ACTOR_REMINDER_ALREADY_EXISTS', message: 'actor reminder already exists: r1', code: 'REMINDER_EXISTS', executed: 'no' })
@@ -127,7 +134,7 @@ test('a type that nobody runs is 403, other failures have the code of their oper
   expect(unknown.status).toBe(403)
   expect(unknown.body).toMatchObject({ errorCode: 'ERR_ACTOR_REMINDER_NON_HOSTED', code: 'UNKNOWN_TYPE', message: expect.stringMatching(/^operations on actor reminders are only possible on hosted actor types/) as string })
   const down = () => { throw new TroupeError('STORE_UNAVAILABLE', 'the store is away', { retryAfterMs: 100 }) }
-  Object.assign(dispatcher.operations, { 'reminders.set': down, 'reminders.get': down, 'reminders.delete': down, 'reminders.list': down })
+  Object.assign(dispatcher.operations, { 'reminders.setData': down, 'reminders.get': down, 'reminders.delete': down, 'reminders.list': down })
   for (const [verb, init] of [['CREATE', json({ period: '1s' })], ['GET', {}], ['DELETE', { method: 'DELETE' }]] as const) {
     expect(await ask(at('r'), init)).toMatchObject({ status: 503, body: { errorCode: `ERR_ACTOR_REMINDER_${verb}`, code: 'STORE_UNAVAILABLE', retryable: true } })
   }

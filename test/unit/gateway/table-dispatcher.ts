@@ -3,6 +3,7 @@
  * It records the requests it gets, and answers by the method's name.
  */
 import type { ReminderInfo } from '../../../actors/actor-reminders.ts'
+import type { AppReply, HeaderList } from '../../../actors/app-channel.ts'
 import type { ManagementOperation, SendInfo } from '../../../actors/management.ts'
 import { TroupeError } from '../../../core/errors.ts'
 import type {
@@ -10,6 +11,17 @@ import type {
 } from '../../../runtime/dispatch/dispatcher.ts'
 
 export type Method = (request: CallRequest) => unknown
+
+/** What an application answered: a method that returns one is an application's. */
+export class Answered implements AppReply {
+  readonly headers: HeaderList
+  readonly body: Uint8Array
+
+  constructor(body: string | Uint8Array, ...headers: string[]) {
+    this.body = Buffer.from(body)
+    this.headers = headers
+  }
+}
 
 export class TableDispatcher implements Dispatcher {
   readonly requests: CallRequest[] = []
@@ -22,6 +34,8 @@ export class TableDispatcher implements Dispatcher {
   sends: (SendInfo & { from: string })[] = []
   readonly #methods: Map<string, Method>
   readonly state = new Map<string, unknown>()
+  /** Types that are no classes. */
+  readonly apps = new Set<string>()
   reasons: string[] = []
   status: HostStatus = {
     id: 'h1', incarnation: 'i1', address: '127.0.0.1:1', http: 'http://127.0.0.1:2', types: ['Account'], weight: 1,
@@ -32,11 +46,19 @@ export class TableDispatcher implements Dispatcher {
     this.#methods = new Map(Object.entries(methods))
   }
 
+  runsClass(type: string): boolean {
+    return !this.apps.has(type)
+  }
+
+  #reply(value: unknown): CallReply {
+    return { ...(value instanceof Answered ? { value: undefined, app: value } : { value }), host: this.status.id, epoch: 7 }
+  }
+
   async call(request: CallRequest): Promise<CallReply> {
     this.requests.push(request)
     const method = this.#methods.get(request.method)
     if (method === undefined) throw new TroupeError('UNKNOWN_METHOD', `${request.type} has no method ${request.method}`)
-    return { value: await method(request), host: this.status.id, epoch: 7 }
+    return this.#reply(await method(request))
   }
 
   async manage(request: ManageRequest): Promise<CallReply> {
@@ -66,7 +88,9 @@ export class TableDispatcher implements Dispatcher {
   }
 
   async readState(type: string, id: string, key: string): Promise<CallReply> {
-    return { value: this.state.get([type, id, key].join('\u0000')), host: this.status.id, epoch: 7 }
+    const value = this.state.get([type, id, key].join('\u0000'))
+    if (TroupeError.is(value)) throw value
+    return this.#reply(value)
   }
 
   hostStatus(): HostStatus {

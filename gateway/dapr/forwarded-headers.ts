@@ -1,0 +1,62 @@
+/**
+ * Headers on their way through: those of a caller to the application, and those of its answer back. Flat lists of names in
+ * lower case and values, in the order in which they came; a name that came twice is there twice.
+ *
+ * What belongs to one connection stays there (RFC 9110, 7.6.1), what the sender's HTTP library counts anew is left to it,
+ * and the token that opens this door is nobody else's business.
+ */
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import type { HeaderList } from '../../actors/app-channel.ts'
+import { TOKEN_HEADER } from '../api-token.ts'
+
+const hopByHop = ['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings', 'content-length']
+const ofRequests: ReadonlySet<string> = new Set([...hopByHop, 'host', 'expect', TOKEN_HEADER])
+const ofReplies: ReadonlySet<string> = new Set(hopByHop)
+
+const COLON = 0x3a
+
+/** Of a request, from node's `rawHeaders`. */
+export function forwardedHeaders(raw: readonly string[]): string[] {
+  const kept: string[] = []
+  let connection: string | undefined
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase()
+    if (name === 'connection') connection = connection === undefined ? raw[i + 1]! : `${connection},${raw[i + 1]!}`
+    // The names of HTTP/2 that are no headers begin with a colon.
+    else if (!ofRequests.has(name) && name.charCodeAt(0) !== COLON && !name.startsWith('proxy-')) kept.push(name, raw[i + 1]!)
+  }
+  return connection === undefined || connection === 'keep-alive' || connection === 'close' ? kept : withoutNamed(kept, connection)
+}
+
+/** Of an application's answer: metadata of gRPC that is bytes (`-bin`) is no header. */
+export function returnedHeaders(given: HeaderList): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < given.length; i += 2) {
+    const name = given[i]!.toLowerCase()
+    if (!ofReplies.has(name) && !name.endsWith('-bin') && !name.startsWith('proxy-') && name.charCodeAt(0) !== COLON) kept.push(name, given[i + 1]!)
+  }
+  return kept
+}
+
+/** Without those that HTTP cannot carry. */
+export function legalHeaders(given: HeaderList): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < given.length; i += 2) {
+    try {
+      validateHeaderName(given[i]!)
+      validateHeaderValue(given[i]!, given[i + 1]!)
+      kept.push(given[i]!, given[i + 1]!)
+    } catch {
+      // Left out: the body is worth more than a header that nobody could read.
+    }
+  }
+  return kept
+}
+
+/** The sender may call any header one of the connection. */
+function withoutNamed(list: string[], connection: string): string[] {
+  const named = new Set(connection.toLowerCase().split(',').map(name => name.trim()))
+  const kept: string[] = []
+  for (let i = 0; i < list.length; i += 2) if (!named.has(list[i]!)) kept.push(list[i]!, list[i + 1]!)
+  return kept
+}
