@@ -62,7 +62,9 @@ function health(context: MetadataContext, exchange: HttpExchange): void {
 
 /** Ready for calls to the outside: what the host itself needs is up, whether or not actors can be called already. */
 function outboundHealth(context: MetadataContext, exchange: HttpExchange): void {
-  if (context.dispatcher.hostStatus().phase !== 'starting') return exchange.send(204, undefined, undefined)
+  // A sidecar is ready as soon as its doors are: SDKs wait for that before they open the port that it waits for.
+  const isSidecar = context.facts.appId !== undefined
+  if (isSidecar || context.dispatcher.hostStatus().phase !== 'starting') return exchange.send(204, undefined, undefined)
   const error = new TroupeError('NOT_READY', 'dapr outbound is not ready: the host is starting')
   exchange.fail(error, { errorCode: 'ERR_OUTBOUND_HEALTH_NOT_READY' })
 }
