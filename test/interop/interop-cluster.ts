@@ -14,7 +14,7 @@ import { endNow, Pair, START_MS } from './pair.ts'
 
 export class InteropCluster {
   readonly folder = mkdtempSync(join(tmpdir(), 'troupe-interop-'))
-  readonly pairs: Pair[] = []
+  readonly #pairs: Pair[] = []
   readonly #logs = join(this.folder, 'logs')
   readonly #store = `lmdb:${join(this.folder, 'store')}`
   readonly #all: Pair[] = []
@@ -22,22 +22,28 @@ export class InteropCluster {
   #host: TroupeProcess | undefined
   #client: Client | undefined
 
+  /** Those whose application has started. */
+  get pairs(): Pair[] {
+    return this.#pairs.filter(each => each.started)
+  }
+
+  get allPairs(): readonly Pair[] {
+    return this.#pairs
+  }
+
   /** Calls into the cluster as TypeScript does, by the door of the plain host. */
   get client(): Client {
     if (this.#client === undefined) throw new Error('the host of TsCounter has not started')
     return this.#client
   }
 
-  /** Starts all of it; resolves when each application answers a call. */
-  async start(languages: readonly Language[], built: (language: Language) => string): Promise<void> {
+  /** Starts the host of TsCounter and all sidecars; each pair's `start` then starts its application. */
+  async open(languages: readonly Language[], built: (language: Language) => string): Promise<void> {
     mkdirSync(this.#logs)
     const app = fileURLToPath(new URL('ts/counter-app.ts', import.meta.url))
     this.#host = new TroupeProcess('host of TsCounter', ['host', app, '--store', this.#store, '--http-port', '0', '--grpc-port', 'off', '--log-format', 'json'])
-    for (const language of languages) this.pairs.push(await this.#add(language, built(language), language.name))
-    await Promise.all([
-      this.#host.ready(START_MS).then(ready => { this.#client = connect(String(ready.http)) }),
-      ...this.pairs.map(async pair => await pair.start()),
-    ])
+    for (const language of languages) this.#pairs.push(await this.#add(language, built(language), language.name))
+    this.#client = connect(String((await this.#host.ready(START_MS)).http))
   }
 
   /** One more sidecar with the same application, between which its actors are then spread. */

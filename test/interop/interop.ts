@@ -80,7 +80,7 @@ async function runChecks(results: Results, cluster: InteropCluster): Promise<voi
   say('actors have moved, applications were started again')
   const callees = calleesOf(cluster).map(each => each.name)
   results.print([
-    { title: HOSTS, rows: cluster.pairs.map(pair => pair.language.name), columns: hostChecks.map(each => each.name) },
+    { title: HOSTS, rows: cluster.allPairs.map(pair => pair.language.name), columns: ['start', ...hostChecks.map(each => each.name)] },
     { title: CLIENTS, rows: clientsOf(cluster).map(each => each.name), columns: callees },
     { title: ACTORS, rows: actorsOf(cluster).map(each => each.name), columns: callees },
   ])
@@ -107,12 +107,13 @@ try {
     say('no language can run here')
   } else {
     say(`starting ${running.map(each => each.name).join(', ')}, ts`)
-    await cluster.start(running, language => folders.get(language.toolchain)!)
-    say('all applications answer')
+    await cluster.open(running, language => folders.get(language.toolchain)!)
+    await Promise.all(cluster.allPairs.map(async pair => await results.check(HOSTS, pair.language.name, 'start', pair, async () => await pair.start())))
+    say(`${cluster.pairs.length} applications answer`)
     await runChecks(results, cluster)
   }
 } catch (error) {
-  results.fail((error as Error).message, cluster.pairs)
+  results.fail((error as Error).message, cluster.allPairs)
 } finally {
   await cluster.stop(values.keep)
   killChildren()

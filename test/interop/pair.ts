@@ -34,6 +34,7 @@ export class Pair {
   readonly sidecar: TroupeProcess
   readonly #place: PairPlace
   #application: Application | undefined
+  #started = false
 
   constructor(language: Language, place: PairPlace) {
     const { ports, store, logs } = place
@@ -50,6 +51,10 @@ export class Pair {
     ], { cwd: logs })
   }
 
+  get started(): boolean {
+    return this.#started
+  }
+
   get application(): Application {
     if (this.#application === undefined) throw new Error(`the application in ${this.name} has not started`)
     return this.#application
@@ -61,6 +66,7 @@ export class Pair {
     this.#launch()
     await this.application.ready(START_MS)
     await until('first answer', async () => await this.ask('first', 'get'), () => true, START_MS)
+    this.#started = true
   }
 
   /** Ends the application as a crash would and starts it again; the sidecar stays. */
