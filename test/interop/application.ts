@@ -7,9 +7,11 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 import { alive } from './child-life.ts'
 
 const CALL_MS = 40_000
+const MAX_ATTEMPTS = 20
 
 /** An error that the SDK gave to the application. */
 export class RefusedCall extends Error {}
@@ -49,8 +51,24 @@ export class Application {
     await within(deadlineMs, `${this.name} said no 'ready'`, this.#ready.promise)
   }
 
-  /** Calls an actor through the SDK. @throws RefusedCall with what the SDK said */
+  /**
+   * Calls an actor through the SDK; calls again, a while, what a busy host refused: nothing of it ran.
+   * @throws RefusedCall with what the SDK said
+   */
   async call(type: string, id: string, method: string, args: readonly unknown[], via?: string): Promise<unknown> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#callOnce(type, id, method, args, via)
+      } catch (error) {
+        const wait = /call again in (\d+) ms/.exec((error as Error).message)
+        if (wait === null || attempt === MAX_ATTEMPTS) throw error
+        this.#keep(`a busy host refused ${type}/${id} ${method}, attempt ${attempt}`)
+        await pause(Number(wait[1]))
+      }
+    }
+  }
+
+  async #callOnce(type: string, id: string, method: string, args: readonly unknown[], via?: string): Promise<unknown> {
     if (this.#ended) throw new Error(`${this.name} has ended`)
     const n = ++this.#calls
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()

@@ -32,10 +32,17 @@ function named(flag: string, text: string): Language[] {
 const seconds = (): string => `${Math.round(performance.now() / 1000)} s`
 const say = (text: string): void => console.log(`[${seconds().padStart(5)}] ${text}`)
 
+async function inParallel<T>(atOnce: number, items: Iterable<T>, run: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await run(item)
+  }))
+}
+
 /** Folders of builds by toolchain; says which languages are left out and why. */
 async function prepareAll(wanted: readonly Language[]): Promise<Map<ToolchainName, string>> {
   const folders = new Map<ToolchainName, string>()
-  const names = [...new Set(wanted.map(each => each.toolchain))]
+  const names = new Set(wanted.map(each => each.toolchain))
   const prepareOne = async (name: ToolchainName): Promise<void> => {
     try {
       say(`${name}: ${await versionOf(name)}`)
@@ -45,11 +52,8 @@ async function prepareAll(wanted: readonly Language[]): Promise<Map<ToolchainNam
       say(`NOT RUN: ${wanted.filter(each => each.toolchain === name).map(each => each.name).join(', ')}: ${(error as Error).message}`)
     }
   }
-  // Two at a time: builds keep the machine busy, downloads the network.
-  const worker = async (): Promise<void> => {
-    for (let name = names.shift(); name !== undefined; name = names.shift()) await prepareOne(name)
-  }
-  await Promise.all([worker(), worker()])
+  // Builds keep the machine busy, downloads the network.
+  await inParallel(2, names, prepareOne)
   return folders
 }
 
@@ -63,20 +67,21 @@ async function matrix(results: Results, cluster: InteropCluster, title: string, 
 }
 
 async function runChecks(results: Results, cluster: InteropCluster): Promise<void> {
-  const check = async (checks: typeof hostChecks): Promise<void> => void await Promise.all(cluster.pairs.map(async pair => {
+  const check = async (checks: typeof hostChecks, atOnce = cluster.pairs.length): Promise<void> => await inParallel(atOnce, cluster.pairs, async pair => {
     for (const each of checks) {
       const why = each.impossible?.(pair)
       if (why !== undefined) results.impossible(HOSTS, pair.language.name, each.name, why)
       else await results.check(HOSTS, pair.language.name, each.name, pair, async () => await each.run(pair, cluster))
     }
-  }))
+  })
   await check(hostChecks.slice(0, -2))
   say('hosts are checked')
   await matrix(results, cluster, CLIENTS, clientsOf(cluster))
   say('clients have called')
   await matrix(results, cluster, ACTORS, actorsOf(cluster))
   say('actors have called')
-  await check(hostChecks.slice(-2))
+  // Starts as much again: all at once a small machine would be late with everything else.
+  await check(hostChecks.slice(-2), 2)
   say('actors have moved, applications were started again')
   const callees = calleesOf(cluster).map(each => each.name)
   results.print([
