@@ -43,6 +43,10 @@ export class Application {
     this.#child.once('error', error => this.#onEnd(error.message)).once('close', (code, signal) => this.#onEnd(`ended (${signal ?? `code ${code}`})`))
   }
 
+  get running(): boolean {
+    return !this.#ended
+  }
+
   get lastLines(): readonly string[] {
     return this.#last
   }

@@ -97,13 +97,22 @@ export const hostChecks: readonly HostCheck[] = [
     run: actorsMove,
   },
   {
-    // The last: the application is another process afterwards.
+    // The application is another process afterwards, which knows nothing of the actors before.
     name: 'restart',
     async run(pair) {
       assert.equal(await pair.ask('restart', 'increment', 40), 40)
       await pair.restart()
       assert.equal(await until('answer after the restart', async () => await pair.ask('restart', 'get'), () => true, EVENT_MS), 40)
       assert.equal(await pair.ask('restart', 'increment', 2), 42)
+    },
+  },
+  {
+    // The last. Its actors are deactivated meanwhile, which must not hurt the application.
+    name: 'stop',
+    async run(pair) {
+      const exit = await pair.sidecar.stop('SIGTERM', EVENT_MS)
+      assert.equal(exit.code, 0, `the sidecar ended with code ${exit.code ?? exit.signal}`)
+      assert.ok(pair.application.running, 'the application ended when its sidecar was stopped')
     },
   },
 ]

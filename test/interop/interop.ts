@@ -74,15 +74,17 @@ async function runChecks(results: Results, cluster: InteropCluster): Promise<voi
       else await results.check(HOSTS, pair.language.name, each.name, pair, async () => await each.run(pair, cluster))
     }
   })
-  await check(hostChecks.slice(0, -2))
+  await check(hostChecks.slice(0, -3))
   say('hosts are checked')
   await matrix(results, cluster, CLIENTS, clientsOf(cluster))
   say('clients have called')
   await matrix(results, cluster, ACTORS, actorsOf(cluster))
   say('actors have called')
   // Starts as much again: all at once a small machine would be late with everything else.
-  await check(hostChecks.slice(-2), 2)
+  await check(hostChecks.slice(-3, -1), 2)
   say('actors have moved, applications were started again')
+  await check(hostChecks.slice(-1))
+  say('sidecars have stopped')
   const callees = calleesOf(cluster).map(each => each.name)
   results.print([
     { title: HOSTS, rows: cluster.allPairs.map(pair => pair.language.name), columns: ['start', ...hostChecks.map(each => each.name)] },
@@ -98,6 +100,8 @@ const cluster = new InteropCluster()
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    say('interrupted')
+    results.interrupt()
     killChildren()
     void cluster.stop(values.keep).finally(() => process.exit(130))
   })

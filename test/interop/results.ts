@@ -15,9 +15,15 @@ export class Results {
   readonly #shown = new Set<string>()
   #passed = 0
   #failed = 0
+  #interrupted = false
 
   get failed(): number {
     return this.#failed
+  }
+
+  /** What fails from now on fails because everything is being ended. */
+  interrupt(): void {
+    this.#interrupted = true
   }
 
   impossible(table: string, row: string, column: string, why: string): void {
@@ -32,6 +38,7 @@ export class Results {
       this.#outcomes.set(`${table}|${row}|${column}`, 'ok')
       this.#passed++
     } catch (error) {
+      if (this.#interrupted) return
       this.#outcomes.set(`${table}|${row}|${column}`, 'FAILED')
       this.#failed++
       console.log(`\nFAILED ${table}: ${row} · ${column}\n  ${(error as Error).message.replaceAll('\n', '\n  ')}`)
@@ -57,6 +64,7 @@ export class Results {
   }
 
   print(tables: readonly Table[]): void {
+    if (this.#interrupted) return
     for (const { title, rows, columns } of tables) {
       const width = Math.max(...rows.map(row => row.length)) + 2
       const widths = columns.map(column => Math.max(column.length, 6) + 2)
