@@ -19,8 +19,14 @@ export class InteropCluster {
   readonly #store = `lmdb:${join(this.folder, 'store')}`
   readonly #all: Pair[] = []
   readonly #ports = new FreePorts()
+  readonly #sidecarFlags: readonly string[]
   #host: TroupeProcess | undefined
   #client: Client | undefined
+
+  /** `sidecarFlags`: for every sidecar. */
+  constructor(sidecarFlags: readonly string[]) {
+    this.#sidecarFlags = sidecarFlags
+  }
 
   /** Those whose application has started. */
   get pairs(): Pair[] {
@@ -55,7 +61,7 @@ export class InteropCluster {
 
   async #add(language: Language, built: string, name: string): Promise<Pair> {
     const ports = { app: await this.#ports.take(), http: await this.#ports.take(), grpc: await this.#ports.take() }
-    const pair = new Pair(language, { name, store: this.#store, logs: this.#logs, built, ports })
+    const pair = new Pair(language, { name, store: this.#store, logs: this.#logs, built, ports, sidecarFlags: this.#sidecarFlags })
     this.#all.push(pair)
     return pair
   }

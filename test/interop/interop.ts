@@ -1,5 +1,5 @@
 /**
- * `npm run test:interop -- [--only python,go] [--require js,python,go,java] [--keep]`: applications on the official SDKs, as they come
+ * `npm run test:interop -- [--only python,go] [--require js,go] [--strict] [--keep]`: applications on the official SDKs, as they come
  * from their registries, host actors and call each other on one cluster of sidecars.
  *
  * A language whose toolchain or packages are missing is left out, said so, and a failure only when it is required: with `--require`,
@@ -18,7 +18,7 @@ const HOSTS = 'As hosts'
 const CLIENTS = 'Clients (rows) that call actors (columns)'
 const ACTORS = 'Actors (rows) that call actors (columns)'
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, require: { type: 'string' }, keep: { type: 'boolean', default: false } } })
+const { values } = parseArgs({ options: { only: { type: 'string' }, require: { type: 'string' }, strict: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } } })
 
 function named(flag: string, text: string): Language[] {
   return text.split(',').filter(each => each !== '').map(name => {
@@ -96,7 +96,7 @@ async function runChecks(results: Results, cluster: InteropCluster): Promise<voi
 const wanted = values.only === undefined ? languages : named('only', values.only)
 const required = values.require === undefined ? process.env.CI === undefined ? [] : wanted : named('require', values.require)
 const results = new Results()
-const cluster = new InteropCluster()
+const cluster = new InteropCluster(values.strict ? ['--dapr-strict'] : [])
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {

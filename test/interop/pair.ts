@@ -22,6 +22,7 @@ export interface PairPlace {
   /** What the toolchain built. */
   readonly built: string
   readonly ports: PairPorts
+  readonly sidecarFlags: readonly string[]
 }
 
 export class Pair {
@@ -37,7 +38,7 @@ export class Pair {
   #started = false
 
   constructor(language: Language, place: PairPlace) {
-    const { ports, store, logs } = place
+    const { ports, store, logs, sidecarFlags } = place
     this.language = language
     this.#place = place
     this.name = place.name
@@ -47,7 +48,7 @@ export class Pair {
     this.sidecar = new TroupeProcess(`sidecar of ${place.name}`, [
       'sidecar', '--app-id', this.appId, ...language.hasPort ? ['--app-port', String(ports.app)] : [], '--app-protocol', language.protocol,
       '--dapr-http-port', String(ports.http), '--dapr-grpc-port', String(ports.grpc), '--store', store, '--log-format', 'json',
-      ...language.argumentLists === true ? ['--app-arguments', 'list'] : [],
+      ...language.argumentLists === true ? ['--app-arguments', 'list'] : [], ...sidecarFlags,
     ], { cwd: logs })
   }
 
@@ -69,9 +70,15 @@ export class Pair {
     this.#started = true
   }
 
-  /** Ends the application as a crash would and starts it again; the sidecar stays. */
+  /**
+   * Ends the application as a crash would and starts it again; the sidecar stays. A call meanwhile is refused, from which a sidecar
+   * learns that this process has gone: an application that came back between two calls cannot be told from the one before.
+   */
   async restart(): Promise<void> {
     await this.application.kill()
+    const method = spelled(this.language, 'get')
+    const reply = await fetch(`${this.http}/v1.0/actors/${this.language.type}/restart/method/${method}`, { method: 'POST', signal: AbortSignal.timeout(START_MS) })
+    if (reply.ok) throw new Error(`a call succeeded without its application: ${reply.status} ${await reply.text()}`)
     this.#launch()
     await this.application.ready(START_MS)
   }
