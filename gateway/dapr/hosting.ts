@@ -2,13 +2,14 @@
  * The host behind a sidecar's doors: another one whenever the application hosts other types, or none any more.
  *
  * Doors stay open meanwhile. A call that finds no host, or one that stops, waits for the next; it is called again only when it
- * is proved that it did not run (P6). What a host that stops is still asked by its own turns goes to that host: they read and
- * store until they have ended. Before the application has said what it hosts, calls wait, as Dapr has it.
+ * is proved that it did not run (P6); so is, for a while, one that a busy host refuses. What a host that stops is still asked by its
+ * own turns goes to that host: they read and store until they have ended. Before the application has said what it hosts, calls
+ * wait, as Dapr has it.
  */
 import { ACTOR_ERROR_HEADER, headerOf } from '../../actors/app-channel.ts'
 import type { ActorClass } from '../../actors/actor-type.ts'
 import type { Caller } from '../../actors/authorize.ts'
-import type { Clock } from '../../core/clock.ts'
+import { sleep, type Clock } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type {
@@ -33,6 +34,8 @@ const isActorsError = ({ app }: CallReply): boolean => app !== undefined && head
 
 /** How long a call waits for a host when its caller does not say. */
 const WAIT_MS = 60_000
+/** How long a call is tried again that a busy host refuses: SDKs hand such a refusal to the application. */
+const PATIENCE_MS = 5_000
 
 export class Hosting implements Dispatcher {
   readonly #options: HostingOptions
@@ -98,9 +101,6 @@ export class Hosting implements Dispatcher {
     return false
   }
 
-  refusal(bytes: number): TroupeError | undefined {
-    return this.#host?.refusal(bytes)
-  }
 
   call(request: CallRequest): Promise<CallReply> {
     return this.#options.resiliency.run(request.type, request.id,
@@ -123,12 +123,15 @@ export class Hosting implements Dispatcher {
     return this.#on(host => host.listSends(type, page, caller))
   }
 
-  #on<Reply>(ask: (host: Host) => Promise<Reply>, timeoutMs: number = WAIT_MS): Promise<Reply> {
+  #on<Reply>(ask: (host: Host) => Promise<Reply>, timeoutMs: number = WAIT_MS, patienceMs = Math.min(timeoutMs, PATIENCE_MS)): Promise<Reply> {
     const host = this.#host
     if (host === undefined) return this.#whenNext(timeoutMs).then(ask)
     return ask(host).catch((error: unknown) => {
-      if (!TroupeError.is(error, 'HOST_STOPPING') || error.executed !== 'no' || this.#phase !== 'changing') throw error
-      return this.#whenNext(timeoutMs).then(ask)
+      if (!TroupeError.is(error) || error.executed !== 'no') throw error
+      if (error.code === 'HOST_STOPPING' && this.#phase === 'changing') return this.#whenNext(timeoutMs).then(ask)
+      const pauseMs = error.code === 'OVERLOADED' ? Math.max(1, error.retryAfterMs ?? 0) : Infinity
+      if (pauseMs > patienceMs) throw error
+      return sleep(this.#options.clock, pauseMs).then(() => this.#on(ask, timeoutMs, patienceMs - pauseMs))
     })
   }
 
