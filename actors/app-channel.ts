@@ -65,6 +65,8 @@ export interface AppChannel {
 /** The header that names a chain of calls, and the one that marks a body as an actor's own error. */
 export const REENTRANCY_HEADER = 'dapr-reentrancy-id'
 export const ACTOR_ERROR_HEADER = 'x-daprerrorresponseheader'
+/** When a stored value expires, RFC 3339. */
+export const EXPIRES_HEADER = 'metadata.ttlexpiretime'
 
 /** The value of a header, by its name in lower case. */
 export function headerOf(headers: HeaderList, name: string): string | undefined {

@@ -8,7 +8,7 @@ import { REENTRANCY_HEADER } from '../actors/app-channel.ts'
 import type { CallRequest, Dispatcher, DoorBody } from '../runtime/dispatch/dispatcher.ts'
 import { argumentsOf, saysCodec } from '../actors/call-body.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
-import { forwardedHeaders } from './dapr/forwarded-headers.ts'
+import { requestHeaders } from './dapr/passed-headers.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { failWork } from './http-failures.ts'
 import { callTimeout, checkNames, takeBody, type BodyLimits } from './http-input.ts'
@@ -55,6 +55,6 @@ function bodyOf({ request }: HttpExchange, bytes: Uint8Array = noBytes): DoorBod
   const url = request.url!
   const query = url.indexOf('?')
   return {
-    bytes, codec: saysCodec(request.headers['content-type']), query: query === -1 ? '' : url.slice(query + 1), headers: forwardedHeaders(request.rawHeaders),
+    bytes, codec: saysCodec(request.headers['content-type']), query: query === -1 ? '' : url.slice(query + 1), headers: requestHeaders(request.rawHeaders),
   }
 }

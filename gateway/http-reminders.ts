@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import { checkMember } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
+import { reminderNotFound } from './dapr/door-errors.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { workRoute } from './http-failures.ts'
@@ -14,7 +15,6 @@ import { readQuery, readTarget, takeBody, wholeNumber, type BodyLimits } from '.
 import type { Route, RouteParams } from './http-routes.ts'
 import { readReminderRequest } from './reminder-body.ts'
 import { namedReminder, reminderDocument } from './reminder-document.ts'
-import { reminderNotFound } from './reminder-errors.ts'
 import { allReminders, listPage } from './reminder-pages.ts'
 
 export interface ReminderContext extends BodyLimits {
@@ -39,8 +39,8 @@ async function set(context: ReminderContext, exchange: HttpExchange, params: Rou
   const { actor, work } = readTarget(exchange, params)
   checkMember('reminder', params.name)
   const body = await new Promise<Buffer | undefined>(resolve => takeBody(context, exchange, resolve))
-  const { operation, args } = readReminderRequest(params.name!, body ?? Buffer.alloc(0), context.clock.wallMs())
-  await context.dispatcher.manage({ ...actor, operation, args, ...work })
+  const asked = readReminderRequest(params.name!, body ?? Buffer.alloc(0), context.clock.wallMs(), context.facts.strict)
+  await context.dispatcher.manage({ ...actor, ...asked, ...work })
   exchange.send(204, undefined, undefined)
 }
 
