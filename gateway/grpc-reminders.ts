@@ -15,7 +15,7 @@ import { jsonAny, type AnyMessage } from './dapr/json-any.ts'
 import { actorOf, optionsOf, type GrpcWork, type Rpc } from './grpc-rpc.ts'
 import { jsonText } from '../actors/json-values.ts'
 import { daprRequest, type FailurePolicy } from './reminder-body.ts'
-import { daprFieldsOf } from './reminder-document.ts'
+import { daprFieldsOf, isShown } from './reminder-document.ts'
 import { allReminders, deleteEach, deletePage, PAGE, type WorkOptions } from './reminder-pages.ts'
 
 interface Named {
@@ -44,15 +44,15 @@ interface RegisterRequest extends Named {
 
 /** The actor may be left out where the operation is about a type. */
 const rpc = <Request extends OfType & { readonly name?: string }>(
-  work: DoorWork, run: (request: Request, work: GrpcWork) => Promise<object>,
+  what: DoorWork, run: (request: Request, work: GrpcWork) => Promise<object>,
 ): Rpc<Request> => ({
-  work,
+  work: what,
   async run(request, work) {
     const { actorType, actorId } = request
     checkType(actorType)
     if (actorId !== undefined) checkId(actorId)
     refuseReserved(actorType)
-    demandHosted(actorType, work.dispatcher, work.facts)
+    if (work.facts.strict) await demandHosted(actorType, work.dispatcher, work.timeoutMs)
     return { message: await run(request, work) }
   },
 })
@@ -107,13 +107,14 @@ export const getActorReminder = rpc<Named>('reminder.get', async (request, work)
   checkMember('reminder', name)
   const actor = actorOf(request)
   const { value } = await work.dispatcher.manage({ ...actor, operation: 'reminders.get', args: [name], ...optionsOf(work) })
-  if (value === undefined) throw reminderNotFound(name)
-  return messageOf(actor, value as ReminderInfo)
+  const info = value as ReminderInfo | undefined
+  if (info === undefined || !isShown(info, work.facts.strict)) throw reminderNotFound(name)
+  return messageOf(actor, info)
 })
 
 /** One reply: more than the largest message is refused. */
 export const listActorReminders = rpc<OfType>('reminder.get', async ({ actorType: type, actorId }, work) => {
-  const { dispatcher, maxBytes, signal } = work
+  const { dispatcher, facts, maxBytes, signal } = work
   const options = optionsOf(work)
   const pages = actorId === undefined ? allOfType(dispatcher, type, options)
     : namedOf({ type, id: actorId }, allReminders(dispatcher, { type, id: actorId }, {}, options))
@@ -122,6 +123,7 @@ export const listActorReminders = rpc<OfType>('reminder.get', async ({ actorType
   for await (const page of pages) {
     for (const { id, info } of page) {
       signal?.throwIfAborted()
+      if (!isShown(info, facts.strict)) continue
       const reminder = messageOf({ type, id }, info)
       bytes += sizeOf(info, reminder)
       if (bytes > maxBytes) {

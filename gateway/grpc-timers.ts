@@ -34,10 +34,11 @@ interface TimerMessage {
   readonly data?: AnyMessage
 }
 
-const rpc = <Request extends OfActor>(work: DoorWork, run: (request: Request, work: GrpcWork) => Promise<object>): Rpc<Request> => ({
-  work,
+const rpc = <Request extends OfActor>(what: DoorWork, run: (request: Request, work: GrpcWork) => Promise<object>): Rpc<Request> => ({
+  work: what,
   async run(request, work) {
-    demandHosted(actorOf(request).type, work.dispatcher, work.facts)
+    const { type } = actorOf(request)
+    if (work.facts.strict) await demandHosted(type, work.dispatcher, work.timeoutMs)
     return { message: await run(request, work) }
   },
 })

@@ -24,7 +24,7 @@ export const workRoute = (
   const { type, id, name } = params as { type: string; id: string; name?: string }
   const attempt = async (): Promise<void> => {
     refuseReserved(type)
-    if (!work.startsWith('state.')) demandHosted(type, context.dispatcher, context.facts)
+    if (context.facts.strict && !work.startsWith('state.')) await demandHosted(type, context.dispatcher)
     await handler(exchange, params)
   }
   attempt().catch((thrown: unknown) => failWork(context, exchange, thrown, work, { type, id, name }))

@@ -14,7 +14,7 @@ import { workRoute } from './http-failures.ts'
 import { readQuery, readTarget, takeBody, wholeNumber, type BodyLimits } from './http-input.ts'
 import type { Route, RouteParams } from './http-routes.ts'
 import { readReminderRequest } from './reminder-body.ts'
-import { namedReminder, reminderDocument } from './reminder-document.ts'
+import { isShown, namedReminder, reminderDocument } from './reminder-document.ts'
 import { allReminders, listPage } from './reminder-pages.ts'
 
 export interface ReminderContext extends BodyLimits {
@@ -48,8 +48,9 @@ async function get({ dispatcher, facts }: ReminderContext, exchange: HttpExchang
   const { actor, work } = readTarget(exchange, params)
   checkMember('reminder', params.name)
   const { value } = await dispatcher.manage({ ...actor, operation: 'reminders.get', args: [params.name], ...work })
-  if (value === undefined) throw reminderNotFound(params.name!)
-  exchange.sendText(200, reminderDocument(actor, value as ReminderInfo, facts.strict))
+  const info = value as ReminderInfo | undefined
+  if (info === undefined || !isShown(info, facts.strict)) throw reminderNotFound(params.name!)
+  exchange.sendText(200, reminderDocument(actor, info, facts.strict))
 }
 
 /** One that is not there is deleted as well: the standard has it so. */
@@ -71,6 +72,7 @@ async function list({ dispatcher, facts }: ReminderContext, exchange: HttpExchan
   let bytes = 0
   for await (const page of pages) {
     for (const info of page) {
+      if (!isShown(info, facts.strict)) continue
       const text = namedReminder(actor, info, facts.strict)
       bytes += text.length
       if (bytes > MAX_LIST_BYTES) {

@@ -44,9 +44,10 @@ export interface DoorFacts {
   readonly shutdown?: (() => void) | undefined
 }
 
-/** As Dapr has it, reminders and timers are only for types that run here. @throws UNKNOWN_TYPE */
-export function demandHosted(type: string, dispatcher: Dispatcher, { strict }: DoorFacts): void {
-  if (strict && !dispatcher.hostStatus().types.includes(type)) throw new TroupeError('UNKNOWN_TYPE', `this host does not run ${type}`)
+/** As Dapr has it, strictly, reminders and timers are only for types that run here. @throws UNKNOWN_TYPE */
+export async function demandHosted(type: string, dispatcher: Dispatcher, timeoutMs?: number): Promise<void> {
+  const isHosted = dispatcher.runsType === undefined ? dispatcher.hostStatus().types.includes(type) : await dispatcher.runsType(type, timeoutMs)
+  if (!isHosted) throw new TroupeError('UNKNOWN_TYPE', `this host does not run ${type}`)
 }
 
 /** Of a host without an application. */

@@ -92,8 +92,15 @@ function parsed(text: string): unknown {
 }
 
 async function readState(activation: Activation, key: string): Promise<PackedReply> {
-  const bytes = await readEntry(activation, storageEntry(key), undefined)
+  return storedReply(await readEntry(activation, storageEntry(key), undefined), key, activation.services.wallMs())
+}
+
+/** What is told of a stored value. */
+export function storedReply(bytes: Uint8Array | undefined, key: string, nowMs: number): PackedReply {
   const expiresAt = bytes && expiryOf(bytes)
-  if (bytes === undefined || (expiresAt !== undefined && expiresAt <= activation.services.wallMs())) return [[], nothing]
-  return [expiresAt === undefined ? [] : [EXPIRES_HEADER, new Date(expiresAt).toISOString()], decodeStored(bytes, key) as Uint8Array]
+  if (bytes === undefined || (expiresAt !== undefined && expiresAt <= nowMs)) return [[], nothing]
+  const value = decodeStored(bytes, key)
+  // A class left it, and no host runs it as one any more.
+  const body = value instanceof Uint8Array ? value : Buffer.from(jsonText(value))
+  return [expiresAt === undefined ? [] : [EXPIRES_HEADER, new Date(expiresAt).toISOString()], body]
 }
