@@ -9,6 +9,10 @@
  * - APP_UNREACHABLE: `executed: 'no'` when the call proved not to have left, 'unknown' when the connection broke after it had.
  */
 
+/** How the texts of the first two begin. */
+export const SERVICE_ERROR = 'error from actor service: '
+export const METHOD_NOT_FOUND = 'actor method not found: '
+
 /** Names (in lower case) and values of headers, alternating. */
 export type HeaderList = readonly string[]
 

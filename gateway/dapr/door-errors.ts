@@ -6,6 +6,7 @@
  * which says more; what an application's actor answered is told alike in both. What an error proves is not in here
  * (gateway/error-body.ts). ERR_ACTOR_NAMESPACE_REQUIRED has no counterpart: there are no hosts without a namespace.
  */
+import { METHOD_NOT_FOUND, SERVICE_ERROR } from '../../actors/app-channel.ts'
 import { isActorError } from '../../actors/errors.ts'
 import { errorCodes, TroupeError, type ErrorCode } from '../../core/errors.ts'
 import type { ActorKey } from '../../core/ids.ts'
@@ -84,9 +85,6 @@ const REMINDERS_NON_HOSTED = 'operations on actor reminders are only possible on
 const TIMERS_NON_HOSTED = 'operations on actor timers are only possible on hosted actor types'
 const TIMERS_NOT_OWNED = 'operations on actor timers are only possible on the host that owns the actor'
 const NO_STORE = 'the state store is not configured to use the actor runtime. Have you set the - name: actorStateStore value: "true" in your state store component file?'
-/** How an application's channel begins its errors (actors/app-channel.ts). */
-const SERVICE_ERROR = 'error from actor service: '
-const METHOD_NOT_FOUND = 'actor method not found: '
 const RESERVED = 'dapr.internal.'
 
 /** These say what was wrong with the request itself, or that the host is too busy to look at it, and keep their own row. */

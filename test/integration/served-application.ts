@@ -45,22 +45,19 @@ export function sharedStore(): string {
 }
 
 /**
- * Two sidecars of one application on one store, and an id of `type` that lives with the second. Both answer `where` with their place.
+ * Two sidecars of one application on one store, an id of `type` that lives with the second, and one that lives with the first. Both
+ * answer `where` with their place.
  */
-export async function servedTwice(config: object, setting: SidecarSetting = {}, type = 'Cart'): Promise<{ here: Served; there: Served; id: string }> {
+export async function servedTwice(config: object, setting: SidecarSetting = {}, type = 'Cart'): Promise<{ here: Served; there: Served; id: string; ownId: string }> {
   const store = sharedStore()
   const [here, there] = [await served(config, { store, ...setting }), await served(config, { store, ...setting })]
   for (const [i, { app }] of [here, there].entries()) app.on('where', () => String(i))
-  const found = Promise.withResolvers<string>()
+  const ids = Array.from({ length: 16 }, (_, i) => `id-${i}`)
+  let places: string[] = []
   // Until the second one is a member, all of them live with the first.
   await expect.poll(async () => {
-    for (let i = 0; i < 16; i++) {
-      const reply = await here.call('POST', `/actors/${type}/id-${i}/method/where`)
-      if (reply.text !== '1') continue
-      found.resolve(`id-${i}`)
-      return true
-    }
-    return false
+    places = await Promise.all(ids.map(async id => (await here.call('POST', `/actors/${type}/${id}/method/where`)).text))
+    return places.includes('1')
   }, { timeout: 15_000 }).toBe(true)
-  return { here, there, id: await found.promise }
+  return { here, there, id: ids[places.indexOf('1')]!, ownId: ids[places.indexOf('0')]! }
 }
