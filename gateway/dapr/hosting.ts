@@ -101,6 +101,9 @@ export class Hosting implements Dispatcher {
     return false
   }
 
+  runsType(type: string, timeoutMs?: number): Promise<boolean> {
+    return this.#on(async host => host.hostStatus().types.includes(type), timeoutMs)
+  }
 
   call(request: CallRequest): Promise<CallReply> {
     return this.#options.resiliency.run(request.type, request.id,
@@ -111,8 +114,12 @@ export class Hosting implements Dispatcher {
     return this.#on(host => host.manage(request), request.timeoutMs)
   }
 
+  /** State is there to be read whether or not anybody runs the type. */
   readState(type: string, id: string, key: string, caller?: Caller): Promise<CallReply> {
-    return this.#on(host => host.readState(type, id, key, caller))
+    return this.#on(host => host.readState(type, id, key, caller).catch((error: unknown) => {
+      if (!TroupeError.is(error, 'UNKNOWN_TYPE') && !TroupeError.is(error, 'NO_HOST')) throw error
+      return host.readStored(type, id, key, caller)
+    }))
   }
 
   listReminders(type: string, page: PageRequest, caller?: Caller): Promise<ReminderPage> {
