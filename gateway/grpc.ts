@@ -32,7 +32,7 @@ import { executeActorStateTransaction, getActorState } from './grpc-state.ts'
 import { statusOf } from './grpc-status.ts'
 import { getActorTimer, listActorTimers, registerActorTimer, unregisterActorTimer } from './grpc-timers.ts'
 import { refuseKey } from './idempotency-key.ts'
-import { listenProblem } from './listen-problem.ts'
+import { listenProblem, portFlag } from './listen-problem.ts'
 
 export interface GrpcGatewayOptions extends DoorOptions {
   /** 0: chosen by the system. */
@@ -139,7 +139,7 @@ class GrpcGateway implements Gateway {
       this.#server.bindAsync(`${shown}:${port}`, serverCredentials(identity, this.#guard.demandsCertificate ? 'demanded' : 'unasked'), (error, bound) => {
         if (error === null) resolve(bound)
         // grpc-js reports the system's error only inside its text.
-        else reject(listenProblem(Object.assign(error, { code: /EADDRINUSE/.exec(error.message)?.[0] }), 'gRPC', host, port, '--grpc-port'))
+        else reject(listenProblem(Object.assign(error, { code: /EADDRINUSE/.exec(error.message)?.[0] }), 'gRPC', host, port, portFlag('grpc', this.#options.facts)))
       })
     })
     this.#address = `${shown}:${bound}`

@@ -28,7 +28,7 @@ import { HttpExchange, type ExchangeOwner } from './http-exchange.ts'
 import type { HttpRoutes } from './http-routes.ts'
 import { answerBrokenRequest } from './http-broken.ts'
 import { HttpVersions } from './http-versions.ts'
-import { listenProblem } from './listen-problem.ts'
+import { listenProblem, portFlag } from './listen-problem.ts'
 import { packageVersion } from './package-version.ts'
 import { BodyBudget } from './request-body.ts'
 
@@ -158,7 +158,7 @@ class HttpGateway implements Gateway, ExchangeOwner {
       .on('checkContinue', (request, response) => this.#answer(request, response, true))
       .on('clientError', (error, socket) => answerBrokenRequest(error, socket as Socket, this.#inFlight))
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', error => reject(listenProblem(error, 'HTTP', host, port, '--http-port')))
+      this.#server.once('error', error => reject(listenProblem(error, 'HTTP', host, port, portFlag('http', this.#options.facts))))
       this.#server.listen(port, host, resolve)
     })
     this.#server.on('error', error => log.error({ err: error }, 'the HTTP server reports an error'))
