@@ -14,7 +14,7 @@ import { TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CallReply } from '../runtime/dispatch/dispatcher.ts'
 import { CODEC_TYPE, JSON_TYPE, resultBody, saysCodec } from '../actors/call-body.ts'
-import { legalHeaders, replyHeaders } from './dapr/passed-headers.ts'
+import { joinedHeaders, legalHeaders, replyHeaders } from './dapr/passed-headers.ts'
 import { failureOf, type ErrorBody } from './error-body.ts'
 import { hasBody } from './request-body.ts'
 import { endUnread, isStream, streamItems } from './http-stream.ts'
@@ -133,7 +133,7 @@ export class HttpExchange {
   #sendApp({ headers, body }: AppReply, reply: CallReply): void {
     if (this.#closed) return
     // Half a head that was refused cannot be taken back over HTTP/2.
-    const told = this.#http2 ? legalHeaders(replyHeaders(headers)) : replyHeaders(headers)
+    const told = this.#http2 ? joinedHeaders(legalHeaders(replyHeaders(headers))) : replyHeaders(headers)
     told.push(...this.originOf(reply))
     const given = told.length
     try {
@@ -209,7 +209,18 @@ export class HttpExchange {
     const { response } = this
     if (!this.#http2) response.writeHead(status, last ? [...headers, 'connection', 'close'] : headers)
     // A connection of HTTP/2 is told by the gateway.
-    else response.writeHead(status, pairs(headers) as never)
+    else this.#writeStreamHead(status, headers)
+  }
+
+  #writeStreamHead(status: number, headers: readonly string[]): void {
+    const { response } = this
+    try {
+      response.writeHead(status, pairs(headers) as never)
+    } catch (error) {
+      // What it had taken before it refused would be among the headers of the error.
+      for (const name of response.getHeaderNames()) response.removeHeader(name)
+      throw error
+    }
   }
 
   /** Ends the connection, or the stream, of a client that does not read. */

@@ -27,6 +27,7 @@ import { Activation } from './activation/activation.ts'
 import type { ActivationServices } from './activation/activation-services.ts'
 import { Activator } from './activation/activator.ts'
 import { Catalog } from './activation/catalog.ts'
+import { Farewells, LONGEST_FAREWELL_MS } from './activation/farewells.ts'
 import { HeldUp } from './activation/held-up.ts'
 import { hostServices } from './activation/host-services.ts'
 import { IdleCollector } from './activation/idle-collector.ts'
@@ -105,6 +106,7 @@ export class HostLife {
   readonly #shards: Shards
   readonly #idle: IdleCollector
   readonly #heldUp: HeldUp
+  readonly #farewells: Farewells
   readonly #commits: GroupCommit
   readonly #services: ActivationServices
   readonly #activator: Activator
@@ -154,11 +156,13 @@ export class HostLife {
     })
     this.#timers = new TimerQueue({ clock, log, tick: tickTimer })
     this.#idle = new IdleCollector(clock, Math.min(...[...types.values()].map(t => t.idleAfterMs)))
+    const after = (ms: number, run: () => void): { cancel(): void } => clock.after(ms, run)
+    this.#farewells = new Farewells({ log, after })
     this.#services = hostServices({
       hostId, incarnation, log, commits: this.#commits, store: stores.actors, loads, callClock,
-      catalog: this.#catalog, idle: this.#idle, heldUp: this.#heldUp, checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
+      catalog: this.#catalog, idle: this.#idle, heldUp: this.#heldUp, farewells: this.#farewells, checkReadonly: options.checkReadonly, maxPayloadBytes: options.maxPayloadBytes,
       // Turn numbers of different hosts and lives must not meet in a call chain.
-      firstTurn: Math.floor(random.float() * 2 ** 40), refs: parts.refs, after: (ms, run) => clock.after(ms, run),
+      firstTurn: Math.floor(random.float() * 2 ** 40), refs: parts.refs, after,
       chainIds: parts.chainIds, reroute: calls => this.router.reroute(calls), claims, delivery: this.#delivery, timers: this.#timers, wallMs: () => clock.wallMs(),
       doubt: (type, shard, epoch) => this.#shards.doubt(type, shard, epoch),
     })
@@ -294,6 +298,7 @@ export class HostLife {
         },
         stop: () => this.#transport?.close(),
       },
+      { name: 'farewells', stop: () => this.#farewells.settled(), stopWithinMs: LONGEST_FAREWELL_MS + 500 },
       { name: 'commits', stop: () => this.#commits.idle(), stopWithinMs: options.commitTimeoutMs * 2 },
       {
         name: 'turns',
@@ -368,5 +373,7 @@ export class HostLife {
     this.#heldUp.close()
     await this.membership.close()
     await this.#transport?.close()
+    // The next life must not run an actor that the application is being told to forget.
+    await this.#farewells.settled()
   }
 }

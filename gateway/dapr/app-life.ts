@@ -2,7 +2,8 @@
  * The channel to an application's process, which may be started anew: a new process knows nothing of the actors that the last one ran,
  * and is told to forget only those that it has been asked for itself (a host of the JavaScript SDK ends when it is told of others).
  *
- * That a connection was refused proves that the process has gone. A connection that broke proves nothing; the watch has a look then.
+ * That a connection was refused proves that the process has gone. One that broke, or was not made for another reason, proves nothing: the
+ * watch has a look then.
  */
 import type { AppCallback, AppCallbackReply, AppChannel, AppReply, AppRequest } from '../../actors/app-channel.ts'
 import { TroupeError } from '../../core/errors.ts'
@@ -49,11 +50,17 @@ export class AppLife implements AppChannel {
 
   readonly #failed = (error: unknown): never => {
     if (TroupeError.is(error, 'APP_UNREACHABLE')) {
-      if (error.executed === 'no') this.#sinceGone = new Set()
+      if (wasRefused(error)) this.#sinceGone = new Set()
       this.#onLost()
     }
     throw error
   }
+}
+
+/** Nobody listens at its port. HTTP/2 tells it one cause further down. */
+function wasRefused(error: TroupeError): boolean {
+  const cause = error.cause as { code?: unknown; cause?: { code?: unknown } } | undefined
+  return cause?.code === 'ECONNREFUSED' || cause?.cause?.code === 'ECONNREFUSED'
 }
 
 const keyOf = ({ type, id }: Named): string => `${type}/${id}`

@@ -15,6 +15,7 @@ import type { Logger } from '../../core/logger.ts'
 import type {
   ActorLocation, CallReply, CallRequest, ClusterStatus, Dispatcher, HostStatus, ManageRequest, PageRequest, ReminderPage, SendPage,
 } from '../../runtime/dispatch/dispatcher.ts'
+import { weightOf } from '../../runtime/dispatch/load-weight.ts'
 import type { Host } from '../../runtime/host.ts'
 import type { ActorResiliency } from './actor-resiliency.ts'
 
@@ -36,6 +37,37 @@ const isActorsError = ({ app }: CallReply): boolean => app !== undefined && head
 const WAIT_MS = 60_000
 /** How long a call is tried again that a busy host refuses: SDKs hand such a refusal to the application. */
 const PATIENCE_MS = 5_000
+const MOST_WAITING = 10_000
+const MOST_WAITING_BYTES = 256 * 1024 * 1024
+const RETRY_MS = 500
+
+/** How long a call waits for a host, until who gives up, and what it takes meanwhile. */
+interface Patience {
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly bytes?: number
+}
+
+/** Calls that wait for a host are counted by none. */
+class WaitingRoom {
+  #calls = 0
+  #bytes = 0
+
+  refusal(bytes: number): TroupeError | undefined {
+    if (this.#calls < MOST_WAITING && (this.#bytes + bytes <= MOST_WAITING_BYTES || this.#calls === 0)) return undefined
+    return new TroupeError('OVERLOADED', `${this.#calls} calls of ${this.#bytes} bytes wait for the actors of this sidecar to be hosted, more may not; call later`, { retryAfterMs: RETRY_MS })
+  }
+
+  enter(bytes: number): void {
+    this.#calls++
+    this.#bytes += bytes
+  }
+
+  leave(bytes: number): void {
+    this.#calls--
+    this.#bytes -= bytes
+  }
+}
 
 export class Hosting implements Dispatcher {
   readonly #options: HostingOptions
@@ -44,6 +76,9 @@ export class Hosting implements Dispatcher {
   #next = Promise.withResolvers<Host>()
   #phase: 'starting' | 'serving' | 'changing' | 'closed' = 'starting'
   #changes: Promise<void> = Promise.resolve()
+  /** Number of the change that was asked for last. */
+  #wanted = 0
+  readonly #waiting = new WaitingRoom()
 
   constructor(options: HostingOptions) {
     this.#options = options
@@ -55,27 +90,36 @@ export class Hosting implements Dispatcher {
     return this.#phase !== 'starting'
   }
 
-  /** Hosts these types from now on, and no others; resolves when the host serves. One change after the other. Rejects when it cannot. */
+  /**
+   * Hosts these types from now on, and no others; resolves when the host serves. One change after the other, and of those that wait for
+   * their turn only the last: what has passed by then is not hosted. Rejects when it cannot.
+   */
   serve(actors: readonly ActorClass[]): Promise<void> {
-    const change = this.#changes.then(() => this.#change(actors))
+    const number = ++this.#wanted
+    const change = this.#changes.then(() => number === this.#wanted ? this.#change(actors) : undefined)
     this.#changes = change.catch((error: unknown) => {
       this.#next.reject(error)
-      this.#options.onFailed(error)
+      // Nobody needs what was about to be hosted.
+      if (this.#phase !== 'closed') this.#options.onFailed(error)
     })
     return change
   }
 
   async #change(actors: readonly ActorClass[]): Promise<void> {
-    if (this.#phase === 'closed') return
     const { open, onFailed } = this.#options
-    await this.#leave('changing')
+    if (!this.#isClosed()) await this.#leave('changing')
+    if (this.#isClosed()) return
     const host = await open(actors)
     host.stopped.catch((error: unknown) => onFailed(error))
     this.#host = host
-    // While it was started, it may have been closed.
-    if ((this.#phase as string) === 'closed') return host.stop()
+    if (this.#isClosed()) return host.stop()
     this.#phase = 'serving'
     this.#next.resolve(host)
+  }
+
+  /** Anything that is waited for may have been longer than the sidecar's life. */
+  #isClosed(): boolean {
+    return this.#phase === 'closed'
   }
 
   async #leave(phase: 'changing' | 'closed'): Promise<void> {
@@ -102,16 +146,22 @@ export class Hosting implements Dispatcher {
   }
 
   runsType(type: string, timeoutMs?: number): Promise<boolean> {
-    return this.#on(async host => host.hostStatus().types.includes(type), timeoutMs)
+    return this.#on(async host => host.hostStatus().types.includes(type), { timeoutMs })
+  }
+
+  /** A busy host is asked for a while: only what waits here is bounded. */
+  refusal(bytes: number): TroupeError | undefined {
+    return this.#waiting.refusal(bytes)
   }
 
   call(request: CallRequest): Promise<CallReply> {
+    const bytes = request.bytes ?? weightOf(request.args)
     return this.#options.resiliency.run(request.type, request.id,
-      signal => this.#on(host => host.call(signal === request.signal ? request : { ...request, signal }), request.timeoutMs), request.signal, isActorsError)
+      signal => this.#on(host => host.call(signal === request.signal ? request : { ...request, signal }), { timeoutMs: request.timeoutMs, signal, bytes }), request.signal, isActorsError)
   }
 
   manage(request: ManageRequest): Promise<CallReply> {
-    return this.#on(host => host.manage(request), request.timeoutMs)
+    return this.#on(host => host.manage(request), { ...request, bytes: weightOf(request.args) })
   }
 
   /** State is there to be read whether or not anybody runs the type. */
@@ -130,23 +180,55 @@ export class Hosting implements Dispatcher {
     return this.#on(host => host.listSends(type, page, caller))
   }
 
-  #on<Reply>(ask: (host: Host) => Promise<Reply>, timeoutMs: number = WAIT_MS, patienceMs = Math.min(timeoutMs, PATIENCE_MS)): Promise<Reply> {
-    const host = this.#host
-    if (host === undefined) return this.#whenNext(timeoutMs).then(ask)
-    return ask(host).catch((error: unknown) => {
-      if (!TroupeError.is(error) || error.executed !== 'no') throw error
-      if (error.code === 'HOST_STOPPING' && this.#phase === 'changing') return this.#whenNext(timeoutMs).then(ask)
-      const pauseMs = error.code === 'OVERLOADED' ? Math.max(1, error.retryAfterMs ?? 0) : Infinity
-      if (pauseMs > patienceMs) throw error
-      return sleep(this.#options.clock, pauseMs).then(() => this.#on(ask, timeoutMs, patienceMs - pauseMs))
-    })
+  async #on<Reply>(ask: (host: Host) => Promise<Reply>, patience: Patience = {}): Promise<Reply> {
+    let leftMs = Math.min(patience.timeoutMs ?? WAIT_MS, PATIENCE_MS)
+    for (;;) {
+      const host = this.#host ?? await this.#whenNext(patience)
+      try {
+        return await ask(host)
+      } catch (error) {
+        if (!TroupeError.is(error) || error.executed !== 'no') throw error
+        if (error.code === 'OVERLOADED') {
+          const pauseMs = Math.max(1, error.retryAfterMs ?? 0)
+          if (pauseMs > leftMs) throw error
+          leftMs -= pauseMs
+          await this.#wait(() => sleep(this.#options.clock, pauseMs), patience)
+          continue
+        }
+        const wasReplaced = this.#host !== host || this.#phase === 'changing'
+        if (error.code !== 'HOST_STOPPING' || !wasReplaced || this.#phase === 'closed') throw error
+        if (this.#host === host) await this.#whenNext(patience)
+      }
+    }
   }
 
-  #whenNext(timeoutMs: number): Promise<Host> {
+  async #whenNext(patience: Patience): Promise<Host> {
+    const { timeoutMs = WAIT_MS } = patience
     const late = Promise.withResolvers<never>()
     const timer = this.#options.clock.after(Math.min(timeoutMs, WAIT_MS), () => late.reject(new TroupeError('NOT_READY',
       this.#phase === 'starting' ? 'the application has not said which actors it hosts yet: its port does not answer; is it running?' : 'the sidecar hosts nothing at the moment; call again')))
-    return Promise.race([this.#next.promise, late.promise]).finally(() => timer.cancel())
+    try {
+      return await this.#wait(() => Promise.race([this.#next.promise, late.promise]), patience)
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** Until what `event` begins has come, or the caller gives up. @throws OVERLOADED when too much waits already · CANCELLED */
+  async #wait<Event>(event: () => Promise<Event>, { signal, bytes = 0 }: Patience): Promise<Event> {
+    const refusal = this.#waiting.refusal(bytes)
+    if (refusal !== undefined) throw refusal
+    const over = Promise.withResolvers<never>()
+    const givenUp = (): void => over.reject(new TroupeError('CANCELLED', 'the caller gave up before there was a host to call', { executed: 'no', cause: signal?.reason }))
+    if (signal?.aborted === true) givenUp()
+    signal?.addEventListener('abort', givenUp, { once: true })
+    this.#waiting.enter(bytes)
+    try {
+      return await Promise.race([event(), over.promise])
+    } finally {
+      this.#waiting.leave(bytes)
+      signal?.removeEventListener('abort', givenUp)
+    }
   }
 
   // ---- what is known ------------------------------------------------------------------------------------------------
@@ -159,7 +241,7 @@ export class Hosting implements Dispatcher {
   }
 
   clusterStatus(timeoutMs: number): Promise<ClusterStatus> {
-    return this.#on(host => host.clusterStatus(timeoutMs), timeoutMs)
+    return this.#on(host => host.clusterStatus(timeoutMs), { timeoutMs })
   }
 
   locate(type: string, id: string): ActorLocation {

@@ -37,6 +37,19 @@ export function legalHeaders(given: HeaderList): string[] {
   return kept
 }
 
+/** Each name once, with all its values (RFC 9110, 5.3): HTTP/2 in Node takes several of few names. Cookies alone cannot be joined. */
+export function joinedHeaders(given: HeaderList): string[] {
+  const joined: string[] = []
+  const placeOf = new Map<string, number>()
+  for (let i = 0; i < given.length; i += 2) {
+    const name = given[i]!
+    const place = name === 'set-cookie' ? undefined : placeOf.get(name)
+    if (place !== undefined) joined[place] = `${joined[place]!}, ${given[i + 1]!}`
+    else placeOf.set(name, joined.push(name, given[i + 1]!) - 1)
+  }
+  return joined
+}
+
 function passed(given: HeaderList, passes: (name: string) => boolean): string[] {
   const kept: string[] = []
   let connection: string | undefined

@@ -1,5 +1,5 @@
 /** `this.ctx` of one activation: made when it is first asked for, so that actors that never use it pay nothing. */
-import type { ActorContext, ActorStorage } from '../../actors/actor-context.ts'
+import type { ActorContext } from '../../actors/actor-context.ts'
 import type { SendOptions } from '../../actors/actor-ref.ts'
 import type { ActorTimers } from '../../actors/actor-reminders.ts'
 import type { ActorClass, ActorType } from '../../actors/actor-type.ts'
@@ -13,7 +13,7 @@ import { presentTurn } from './present-turn.ts'
 export class ActivationContext implements ActorContext {
   readonly id: string
   readonly type: string
-  readonly storage: ActorStorage
+  readonly storage: ActivationStorage
   readonly #activation: Activation
   #reminders: ActivationReminders | undefined
   #sends: ActivationSends | undefined

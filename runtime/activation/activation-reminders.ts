@@ -58,6 +58,7 @@ export class ActivationReminders implements ActorReminders {
     const stored = await readReminder(activation, reminderEntry(name))
     writableTurn(activation, 'ctx.reminders.set')
     const existing = asOfNow(activation, reminderEntry(name), stored)
+    const bytes = encodeReminder(reminder)
     if (existing !== undefined && !overwrite) throw new TroupeError('REMINDER_EXISTS', `actor reminder already exists: ${name}`)
     if (existing === undefined) {
       const { reminders } = entries.tally
@@ -66,7 +67,7 @@ export class ActivationReminders implements ActorReminders {
       }
       entries.retally({ reminders: reminders + 1 })
     }
-    entries.write([reminderEntry(name), encodeReminder(reminder), reminder.due, existing === undefined ? null : undefined])
+    entries.write([reminderEntry(name), bytes, reminder.due, existing === undefined ? null : undefined])
   }
 
   async get(name: string): Promise<ReminderInfo | undefined> {

@@ -41,6 +41,8 @@ export interface ActivationServices {
   watchTurn(call: Invocation, activation: Activation): void
   /** A running stream was asked for its next item, or waits for its reader: `onTimeout` unless it goes on within `ms`. */
   watchStream(call: Invocation, ms: number, onTimeout: () => void): void
+  /** The activation is over; something of it may still be on its way to the store. */
+  ending(activation: Activation): void
   /**
    * The activation is over and nothing of it is being written: its id is free, of an application's actor once that has been told.
    * What `takeWaiting` gives then did not run: the router finds where it belongs now. @returns when the id is free
@@ -56,7 +58,7 @@ export interface ActivationServices {
   progressOf(activation: Activation, number: number): { readonly failures: number; readonly problem: string | undefined } | undefined
   timersOf(activation: Activation): ActivationTimers
   wallMs(): number
-  /** Runs a hook with a deadline; a throw or a timeout is logged. */
+  /** Runs a hook with a deadline, an application's as a turn; a throw or a timeout is logged. */
   hook(activation: Activation, name: 'onDeactivate', reason: DeactivationReason): Promise<void>
 }
 

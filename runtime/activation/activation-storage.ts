@@ -4,10 +4,19 @@ import { durationMs } from '../../core/duration.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { checkKnown } from '../../core/known-options.ts'
 import { checkKey } from '../../core/ids.ts'
+import type { EntryChange } from '../../stores/actor-store.ts'
 import type { Activation } from './activation.ts'
 import { listEntries, readEntry } from './entry-pages.ts'
 import { presentTurn, writableTurn } from './present-turn.ts'
 import { decodeStored, encodeStored, expiryOf } from './stored-value.ts'
+
+/** `gone`: the key is deleted. */
+export interface StorageChange {
+  readonly key: string
+  readonly value: unknown
+  readonly ttl?: number | string | undefined
+  readonly gone?: boolean
+}
 
 const PREFIX = 's:'
 const MAX_LIST = 1000
@@ -32,28 +41,38 @@ export class ActivationStorage implements ActorStorage {
   }
 
   async put(key: string, value: unknown, options: StoragePutOptions = {}): Promise<void> {
+    checkKnown('options of ctx.storage.put', options, ['ttl'])
+    this.change([{ key, value, ttl: options.ttl }])
+  }
+
+  async delete(key: string): Promise<void> {
+    this.change([{ key, value: undefined, ttl: undefined, gone: true }])
+  }
+
+  /** All of them at once, or none. @throws as `put` */
+  change(changes: readonly StorageChange[]): void {
+    const { entries } = this.#activation
+    for (const change of changes.map(each => this.#read(each))) {
+      const [, , due] = change
+      if (typeof due === 'number' && !entries.tally.expiring) entries.retally({ expiring: true })
+      // A key without an end. Only an actor that ever gave one an end can have one to take away.
+      entries.write(due === undefined && entries.tally.expiring ? [change[0], change[1], null] : change)
+    }
+  }
+
+  #read({ key, value, ttl, gone = false }: StorageChange): EntryChange {
     checkKey(key)
     const activation = this.#activation
-    writableTurn(activation, 'ctx.storage.put')
-    checkKnown('options of ctx.storage.put', options, ['ttl'])
-    const expiresAt = options.ttl === undefined ? undefined : activation.services.wallMs() + ttlMs(options.ttl)
+    writableTurn(activation, gone ? 'ctx.storage.delete' : 'ctx.storage.put')
+    if (gone) return [storageEntry(key), null]
+    const expiresAt = ttl === undefined ? undefined : activation.services.wallMs() + ttlMs(ttl)
     const what = `storage key ${JSON.stringify(key)}`
     const bytes = encodeStored(value, what, expiresAt)
     const { maxPayloadBytes } = activation.services
     if (bytes.length > maxPayloadBytes) {
       throw new TroupeError('STATE_NOT_STORABLE', `${what} takes ${bytes.length} bytes, ${maxPayloadBytes} may be stored; split it`)
     }
-    const { entries } = activation
-    if (expiresAt !== undefined) {
-      entries.write([storageEntry(key), bytes, Math.ceil(expiresAt)])
-      if (!entries.tally.expiring) entries.retally({ expiring: true })
-    } else entries.write(this.#lasting(key, bytes))
-  }
-
-  async delete(key: string): Promise<void> {
-    checkKey(key)
-    writableTurn(this.#activation, 'ctx.storage.delete')
-    this.#activation.entries.write(this.#lasting(key, null))
+    return expiresAt === undefined ? [storageEntry(key), bytes] : [storageEntry(key), bytes, Math.ceil(expiresAt)]
   }
 
   async list<T>(options: StorageListOptions = {}): Promise<Map<string, T>> {
@@ -75,11 +94,6 @@ export class ActivationStorage implements ActorStorage {
   #expired(bytes: Uint8Array): boolean {
     const at = expiryOf(bytes)
     return at !== undefined && at <= this.#activation.services.wallMs()
-  }
-
-  /** A key without an end. Only an actor that ever gave one an end can have one to take away. */
-  #lasting(key: string, value: Uint8Array | null): readonly [string, Uint8Array | null, null?] {
-    return this.#activation.entries.tally.expiring ? [storageEntry(key), value, null] : [storageEntry(key), value]
   }
 }
 

@@ -24,7 +24,7 @@ import type { Committable } from '../../stores/group-commit.ts'
 import { ActivationContext } from './activation-context.ts'
 import type { ActivationServices } from './activation-services.ts'
 import { AnswerGate } from './answer-gate.ts'
-import { depthError, enqueue, isInsideTurn, isTooDeep, isReadonly, noLeaseError, takeNext, verdictOn, type RunningTurns } from './admission.ts'
+import { depthError, enqueue, isInsideTurn, isTooDeep, isReadonly, isWhole, noLeaseError, takeNext, verdictOn, type RunningTurns } from './admission.ts'
 import { EntryBuffer } from './entry-buffer.ts'
 import { Mailbox } from './mailbox.ts'
 import { OnceCalls } from './once-calls.ts'
@@ -48,8 +48,9 @@ export class Activation implements Committable, ContextSource, OutputGate {
   phase: ActivationPhase = 'activating'
   /** Coarse time of the last call, in the idle collector's ticks. */
   lastUsed = 0
-  /** Its application has been asked to run turns of it: it is told of the end. */
+  /** Its application has been asked to run turns of it: it is told of the end, once (farewells.ts). */
   knownToApp = false
+  told: Promise<void> | undefined = undefined
   #instance: Actor | undefined
   #fields: Fields | undefined
   #entries: EntryBuffer | undefined
@@ -135,8 +136,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
     return (this.#mailbox?.peek() ?? this.#once?.firstEarly)?.parent
   }
 
-  /** Runs `onActivate` as the first turn; its commit is durable when `call` is answered. */
-  runFirst(call: Invocation): void {
+  /** Runs `onActivate` as the first turn, or an application's deactivation as the last; its commit is durable when `call` is answered. */
+  runApart(call: Invocation): void {
     this.#start(call)
   }
 
@@ -147,7 +148,6 @@ export class Activation implements Committable, ContextSource, OutputGate {
     return waiting
   }
 
-  /** The activation failed: what waits gets `error`. */
   failActivation(error: unknown): void {
     for (const call of this.giveUp()) call.fail(error)
   }
@@ -175,7 +175,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#timers?.clear()
     return this.#whenQuiet(async () => {
       if (this.phase !== 'retiring') return
-      if (wasActive && this.type.onDeactivate) await this.services.hook(this, 'onDeactivate', reason)
+      if (wasActive && (this.type.onDeactivate || this.knownToApp)) await this.services.hook(this, 'onDeactivate', reason)
+      if (!this.quiet) await this.#whenQuiet(() => undefined)
       this.end()
       await this.#left
     })
@@ -191,6 +192,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
     this.#exclusive = this.#readers = this.#gate = undefined
     // Whoever still points here (a reference, a bucket) keeps no state alive.
     this.#instance = this.#fields = this.#entries = this.#timers = undefined
+    this.services.ending(this)
     // The next activation must not load before a write on its way has landed or failed: calls wait here until then.
     if (!writing) this.#left = this.services.ended(this, () => this.#takeWaiting())
     this.#settleQuiet()
@@ -285,7 +287,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
   #start(call: Invocation): void {
     if (call.once !== undefined && this.#once!.refuses(call)) return
     const readonly = isReadonly(call)
-    const savepoint = readonly || this.#exclusive === undefined ? undefined : savepointOf(call, this.#instance!, this.#entries, this.#captures)
+    const savepoint = readonly || this.#exclusive === undefined || isWhole(call, this.type) ? undefined : savepointOf(call, this.#instance!, this.#entries, this.#captures)
     if (savepoint === 'failed') return
     call.turnPhase = 'running'
     call.keeper = undefined
@@ -330,7 +332,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
       try {
         call.outcome = takeResult(call, outcome.value, this.services.maxPayloadBytes)
         if (call.once !== undefined) this.#once!.record(call)
-        if (!readonly) this.#capture()
+        if (!readonly || this.type.app !== undefined) this.#capture()
         else if (this.services.checkReadonly && this.#takeBackReadonly()) throw readonlyViolation(call)
       } catch (error) {
         outcome = { threw: true, value: error }
@@ -340,7 +342,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
       call.failed = true
       call.outcome = methodFailure(call, outcome.value, this.services.log)
       try {
-        if (!readonly) this.#rollback(savepoint)
+        if (!readonly) this.#rollback(call, savepoint)
         else if (this.services.checkReadonly) this.#takeBackReadonly()
       } catch (error) {
         // A frozen instance, say: nothing of this memory can be believed any more.
@@ -386,7 +388,8 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   /** To the start of the turn, or to the end of the last turn inside it that was captured: what that one answered stays true. */
-  #rollback(savepoint: Savepoint | undefined): void {
+  #rollback(call: Invocation, savepoint: Savepoint | undefined): void {
+    if (isWhole(call, this.type)) return
     const start = savepoint?.captures === this.#captures ? savepoint : undefined;
     (start?.fields ?? this.#fields!).restore(this.#instance!)
     this.#entries?.rollback(start?.entries)

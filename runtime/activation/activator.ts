@@ -110,7 +110,7 @@ export class Activator {
   #startFirst(activation: Activation, call: Invocation): void {
     if (activation.phase !== 'activating') return
     const resume = (tooLong: boolean): void => (tooLong ? this.#fail(activation, noLeaseError(call)) : this.#startFirst(activation, call))
-    if (this.#heldUp.mayStart({ resume })) activation.runFirst(call)
+    if (this.#heldUp.mayStart({ resume })) activation.runApart(call)
   }
 
   #fail(activation: Activation, error: unknown): void {

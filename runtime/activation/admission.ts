@@ -25,13 +25,21 @@ export interface RunningTurns {
 export const isReadonly = (call: Invocation): boolean =>
   call.method === undefined || (call.method.readonly && call.once?.delivery === undefined)
 
+/**
+ * An operation on an application's actor changes everything at once, at its end, or nothing. There is nothing to take back when it fails:
+ * what has changed since it began is the work of others beside it.
+ */
+export const isWhole = ({ kind }: Invocation, { app }: ActorType): boolean => app !== undefined && kind === 'manage'
+
 /** True when `turn`, of the activation that `call` is for, waits for it. */
 const waitsFor = (turn: Invocation, call: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, call.typeName, call.id, turn.turn)
 
+/** What an application asks for while its turn runs cannot be told from what others ask for: both come in. Its turns hold nothing back. */
+const entersAnyTurn = ({ kind }: Invocation, { app }: ActorType): boolean => app !== undefined && (kind === 'manage' || kind === 'read')
+
 function admissionOf(call: Invocation, turns: RunningTurns, waiting: number): Admission {
   const { exclusive, readers, open, type } = turns
-  // What an application asks for while its turn runs cannot be told from what others ask for: both come in. Its turns hold nothing back.
-  if (type.app !== undefined && exclusive !== undefined && (call.kind === 'manage' || call.kind === 'read')) return 'reenter'
+  if (exclusive !== undefined && entersAnyTurn(call, type)) return 'reenter'
   let chainHasOuter = false
   for (let turn = exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOuter ||= waitsFor(turn, call)
   return admit({ open, exclusive: exclusive !== undefined, readers: readers?.length ?? 0, waiting }, {
@@ -72,7 +80,9 @@ export const isInsideTurn = (call: Invocation, { exclusive, readers }: RunningTu
 export function takeNext(mailbox: Mailbox, { type, open, exclusive, readers }: RunningTurns): Invocation | undefined {
   const reading = readers !== undefined && readers.length > 0
   if (exclusive !== undefined) {
-    return type.reentrant ? mailbox.takeFirst(call => waitsFor(exclusive, call) && (isReadonly(call) || !reading)) : undefined
+    if (!type.reentrant && type.app === undefined) return undefined
+    // What enters any turn is here because it had to wait for a lease: the turn that runs may be waiting for it.
+    return mailbox.takeFirst(call => entersAnyTurn(call, type) || (type.reentrant && waitsFor(exclusive, call) && (isReadonly(call) || !reading)))
   }
   for (let call = open ? mailbox.peek() : undefined; call !== undefined; call = mailbox.peek()) {
     if (reading && !isReadonly(call)) return undefined

@@ -11,7 +11,7 @@ import { ACTOR_ERROR_HEADER, EXPIRES_HEADER, headerOf, REENTRANCY_HEADER, type A
 import { jsonText } from '../../actors/json-values.ts'
 import { JSON_TYPE } from '../../actors/call-body.ts'
 import { rebuildActorError } from '../../actors/errors.ts'
-import type { Invocation } from '../../actors/invocation.ts'
+import { Invocation } from '../../actors/invocation.ts'
 import type { Activation } from './activation.ts'
 import { storageEntry } from './activation-storage.ts'
 import { readEntry } from './entry-pages.ts'
@@ -30,12 +30,12 @@ export function runOnApp(activation: Activation, call: Invocation, app: AppHosti
   if (!call.appReply) {
     const body = bodyOf(call.args, app)
     return inChain(activation, call, app, undefined, (signal, chainId) =>
-      app.channel.invoke({ type, id, method, query: '', headers: withChain(jsonHeaders, undefined, chainId), body }, signal)).then(valueOf)
+      app.channel.invoke({ type, id, method, query: '', headers: withChain(jsonHeaders, chainId), body }, signal)).then(valueOf)
   }
   const [body, , query, headers] = call.args as readonly [Uint8Array, boolean, string, HeaderList]
   const given = headerOf(headers, REENTRANCY_HEADER)
   return inChain(activation, call, app, given, (signal, chainId) =>
-    app.channel.invoke({ type, id, method, query, headers: withChain(headers, given, chainId), body }, signal)).then(packed)
+    app.channel.invoke({ type, id, method, query, headers: withChain(headers, chainId), body }, signal)).then(packed)
 }
 
 /** A reminder or a tick that is due, as part of the running turn. */
@@ -51,7 +51,7 @@ async function inChain<Reply>(
   activation: Activation, turn: Invocation, app: AppHosting, given: string | undefined, ask: (signal: AbortSignal, chainId: string | undefined) => Promise<Reply>,
 ): Promise<Reply> {
   const { chainIds } = activation.services
-  const chainId = given ?? (app.tellsChain ? chainIds.next() : undefined)
+  const chainId = app.tellsChain ? (keepsId(activation, turn) ? given : undefined) ?? chainIds.next() : undefined
   activation.knownToApp = true
   const cut = new AbortController()
   turn.onCut = why => cut.abort(why)
@@ -64,8 +64,20 @@ async function inChain<Reply>(
   }
 }
 
-const withChain = (headers: HeaderList, given: string | undefined, chainId: string | undefined): HeaderList =>
-  chainId === undefined || given !== undefined ? headers : [...headers, REENTRANCY_HEADER, chainId]
+/**
+ * One id is one chain, as in Dapr, where calls of the chain may come back in. Everywhere else a turn has its own: two calls that it makes
+ * at once would each be taken for one of the other, and refused as a cycle.
+ */
+function keepsId({ type }: Activation, { parent }: Invocation): boolean {
+  if (!type.reentrant) return false
+  return !(parent instanceof Invocation) || (parent.gate as Activation | undefined)?.type.reentrant !== false
+}
+
+function withChain(headers: HeaderList, chainId: string | undefined): HeaderList {
+  if (chainId === undefined || headerOf(headers, REENTRANCY_HEADER) === chainId) return headers
+  const others = headers.filter((_, i) => headers[i - i % 2] !== REENTRANCY_HEADER)
+  return [...others, REENTRANCY_HEADER, chainId]
+}
 
 const packed = ({ headers, body }: AppReply): PackedReply => [headers, body]
 

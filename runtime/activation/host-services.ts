@@ -1,8 +1,7 @@
 /** The production `ActivationServices`: ties activations to the catalog, the commits, the clock and the router of their host. */
 import { turnScope, type Invocation } from '../../actors/invocation.ts'
 import type { ActorHooks } from '../../actors/actor.ts'
-import type { AppHosting } from '../../actors/actor-type.ts'
-import { messageOf, TroupeError } from '../../core/errors.ts'
+import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ActorStore } from '../../stores/actor-store.ts'
 import type { BatchedLoads } from '../../stores/batched-loads.ts'
@@ -15,12 +14,12 @@ import type { CallClock } from '../dispatch/call-clock.ts'
 import type { Activation } from './activation.ts'
 import type { ActivationServices, References } from './activation-services.ts'
 import type { Catalog } from './catalog.ts'
+import type { Farewells } from './farewells.ts'
 import type { HeldUp } from './held-up.ts'
 import type { IdleCollector } from './idle-collector.ts'
 import type { TimerQueue } from './timers.ts'
 
 const HOOK_TIMEOUT_MS = 1000
-const TELL_APP_MS = 2000
 
 interface Parts {
   readonly hostId: string
@@ -33,6 +32,7 @@ interface Parts {
   readonly catalog: Catalog
   readonly idle: IdleCollector
   readonly heldUp: HeldUp
+  readonly farewells: Farewells
   readonly checkReadonly: boolean
   readonly maxPayloadBytes: number
   readonly after: (ms: number, run: () => void) => { cancel(): void }
@@ -49,7 +49,7 @@ interface Parts {
 }
 
 export function hostServices(parts: Parts): ActivationServices {
-  const { catalog, callClock, log, idle, claims, delivery } = parts
+  const { catalog, callClock, log, idle, claims, delivery, farewells } = parts
   const sendRefs = new SendReferences()
   let lastTurn = parts.firstTurn
   return {
@@ -76,14 +76,15 @@ export function hostServices(parts: Parts): ActivationServices {
     watch: call => callClock.watch(call),
     watchTurn: (call, activation) => callClock.watchTurn(call, activation),
     watchStream: (call, ms, onTimeout) => callClock.watchStream(call, ms, onTimeout),
+    ending: activation => void farewells.tell(activation),
     ended(activation, takeWaiting) {
       const leave = (): void => {
         catalog.remove(activation)
         const waiting = takeWaiting()
         if (waiting.length > 0) parts.reroute(waiting)
       }
-      const { app } = activation.type
-      return app !== undefined && activation.knownToApp ? tellApp(activation, app, parts).then(leave) : leave()
+      const told = farewells.tell(activation)
+      return told === undefined ? leave() : told.then(leave)
     },
     commitFailed(activation, result) {
       const { type: { name: type }, shard } = activation
@@ -98,7 +99,7 @@ export function hostServices(parts: Parts): ActivationServices {
       }
       log.warn({ actor: activation.name, shard: activation.shard, epoch: activation.epoch, result }, 'commit was not stored; the activation ends')
     },
-    hook: (activation, name, reason) => runHook(activation, parts, name, reason),
+    hook: (activation, name, reason) => activation.type.app === undefined ? runHook(activation, parts, name, reason) : farewells.lastTurn(activation),
   }
 }
 
@@ -112,20 +113,5 @@ async function runHook(activation: Activation, parts: Parts, name: 'onDeactivate
     parts.log.warn({ actor: activation.name, hook: name, reason: messageOf(error) }, 'hook failed')
   } finally {
     timer?.cancel()
-  }
-}
-
-/** What the application remembers of the actor is worth nothing any more. It must not keep the actor from living on. */
-async function tellApp({ type, id, name }: Activation, { channel }: AppHosting, { after, log }: Parts): Promise<void> {
-  const cut = new AbortController()
-  const timer = after(TELL_APP_MS, () => cut.abort(new Error(`took longer than ${TELL_APP_MS} ms`)))
-  try {
-    await turnScope.exit(() => channel.deactivate(type.name, id, cut.signal))
-  } catch (error) {
-    // One that is not there remembers nothing.
-    const gone = TroupeError.is(error, 'APP_UNREACHABLE') && error.executed === 'no'
-    log[gone ? 'debug' : 'warn']({ actor: name, reason: messageOf(error) }, 'the application did not take note that the actor is deactivated')
-  } finally {
-    timer.cancel()
   }
 }

@@ -86,12 +86,10 @@ const runs: Readonly<Record<ManagementOperation, Method['run']>> = {
   },
 }
 
-/** Each key is bytes of the application's: JSON text, or what a gRPC client gave. */
-async function changeAppState(actor: Actor, _: Activation, changes: readonly StateChange[]): Promise<void> {
-  const { storage } = context(actor)
-  // At once: nothing may come between the first change and the end of the turn.
-  await Promise.all(changes.map(({ key, value, ttlMs }) => value === undefined ? storage.delete(key)
-    : storage.put(key, 'json' in value ? Buffer.from(value.json) : value.bytes, ttlMs === undefined ? {} : { ttl: ttlMs })))
+/** Each key is bytes of the application's: JSON text, or what a gRPC client gave. At once: nobody sees a part of it. */
+function changeAppState(actor: Actor, _: Activation, changes: readonly StateChange[]): void {
+  context(actor).storage.change(changes.map(({ key, value, ttlMs }) => value === undefined ? { key, value, gone: true }
+    : { key, value: 'json' in value ? Buffer.from(value.json) : value.bytes, ttl: ttlMs }))
 }
 
 /** A key that names a field sets the field. */

@@ -3,8 +3,8 @@
  * that was told it. This is how the chain goes through a program that knows nothing of chains, and with it reentrancy, the depth
  * limit and the detection of cycles (P8).
  *
- * One id names all turns of a chain on this host. Of several the one of the actor that is called now is meant (it would wait on
- * itself), else the latest.
+ * Where turns are not reentrant, each has an id of its own. Where they are, one id names all turns of a chain on this host (whoever
+ * kept the first one must come back in); of several the one of the actor that is called now is meant, else the latest.
  */
 import type { Invocation } from '../../actors/invocation.ts'
 import type { Random } from '../../core/random.ts'

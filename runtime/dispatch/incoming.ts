@@ -206,7 +206,7 @@ export class Incoming {
 }
 
 const kindOf = (flags: number): CallKind =>
-  (flags & flag.read) !== 0 ? 'read' : (flags & flag.manage) !== 0 ? 'manage' : (flags & flag.body) !== 0 ? 'body' : 'method'
+  (flags & flag.body) === flag.body ? 'body' : (flags & flag.read) !== 0 ? 'read' : (flags & flag.manage) !== 0 ? 'manage' : 'method'
 
 const packedBytes = (args: unknown): number => args instanceof Uint8Array ? args.length : weightOf(args as readonly unknown[])
 

@@ -39,8 +39,8 @@ export const flag = {
   untyped: 2,
   /** An operation on reminders and sends. */
   manage: 4,
-  /** Its arguments are the body of a door's request. */
-  body: 8,
+  /** Its arguments are the body of a door's request. Hosts that do not know it see an operation, and refuse it by its name instead of running a method with them. */
+  body: 8 | 4,
 } as const
 
 /** A key as it is; a delivery as [sender, number, previous or null]. */

@@ -134,7 +134,9 @@ export class Outgoing {
         call.epoch = message[3] as number
         call.appReply = message[4] === 1
         try {
-          call.succeed(takerOf(call)(message[2]))
+          const result = takerOf(call)(message[2])
+          if (call.appReply && call.form === 'copy' && !isPackedReply(result)) throw noAnswer(link.peerId)
+          call.succeed(result)
         } catch (error) {
           // It left the awaited ones: whoever cannot read its answer must still get one.
           call.fail(error)
@@ -220,6 +222,11 @@ export class Outgoing {
     for (const answer of awaited.asks.values()) answer(undefined)
   }
 }
+
+const isPackedReply = (value: unknown): boolean => Array.isArray(value) && value[1] instanceof Uint8Array
+  && Array.isArray(value[0]) && value[0].length % 2 === 0 && value[0].every(part => typeof part === 'string')
+
+const noAnswer = (peerId: string): TroupeError => new TroupeError('PROTOCOL', `host ${peerId} sent an application's answer in another form than this version knows`)
 
 /** How a result is taken from its message: a call that is only passed on keeps it as it travels. */
 const takerOf = (call: Invocation): ((packed: unknown) => unknown) => (call.form === 'encoded' ? packed => packed : unpackResult)
