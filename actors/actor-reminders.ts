@@ -22,9 +22,10 @@ export interface ReminderPolicy {
   missed?: 'once' | 'all' | 'skip'
   /**
    * A run that fails is tried again: `attempts` runs in all (4 by default), the first `backoff` later (1 s by default), then
-   * twice that, and so on up to an hour. After the last it is a dead letter, shown and retried by `troupe reminders --dead`.
+   * twice that, and so on up to an hour; `constant`: `backoff` later each time. After the last it is a dead letter, shown and
+   * retried by `troupe reminders --dead`.
    */
-  retry?: { attempts?: number; backoff?: Duration }
+  retry?: { attempts?: number; backoff?: Duration; constant?: boolean }
   /** False: an existing reminder of the name is not replaced, REMINDER_EXISTS is thrown. True by default. */
   overwrite?: boolean
 }

@@ -9,6 +9,10 @@
  * - APP_UNREACHABLE: `executed: 'no'` when the call proved not to have left, 'unknown' when the connection broke after it had.
  */
 
+/** How the texts of the first two begin. */
+export const SERVICE_ERROR = 'error from actor service: '
+export const METHOD_NOT_FOUND = 'actor method not found: '
+
 /** Names (in lower case) and values of headers, alternating. */
 export type HeaderList = readonly string[]
 
@@ -65,6 +69,8 @@ export interface AppChannel {
 /** The header that names a chain of calls, and the one that marks a body as an actor's own error. */
 export const REENTRANCY_HEADER = 'dapr-reentrancy-id'
 export const ACTOR_ERROR_HEADER = 'x-daprerrorresponseheader'
+/** When a stored value expires, RFC 3339. */
+export const EXPIRES_HEADER = 'metadata.ttlexpiretime'
 
 /** The value of a header, by its name in lower case. */
 export function headerOf(headers: HeaderList, name: string): string | undefined {

@@ -22,9 +22,9 @@ export interface AuthorizeRequest {
   /** A method (`onReminder` for the hook of that name) · for 'read' a field or key · for 'manage' an operation, such as `reminders.set`. */
   readonly method: string
   /**
-   * `call`: a method · `send`: a durable send that arrives · `reminder`: a method as a reminder's target, when somebody outside sets it
-   * (beside `manage`) and each time it runs · `read`: state · `manage`: reminders and sends · `list`: reminders or sends of a whole type.
-   * Timers are not asked about: only the actor's own code sets them, and they live as long as its activation.
+   * `call`: a method · `send`: a durable send that arrives · `reminder`: a method as the target of a reminder or timer, when somebody
+   * outside sets it (beside `manage`), of a reminder also each time it runs · `read`: state · `manage`: reminders, timers, sends, and
+   * changes of state from outside · `list`: reminders or sends of a whole type. Timers that the actor's own code sets are not asked about.
    */
   readonly kind: 'call' | 'send' | 'reminder' | 'read' | 'manage' | 'list'
   readonly caller: Caller

@@ -11,7 +11,6 @@ import { checkId, checkType } from '../core/ids.ts'
 import type { CallReply, DoorBody } from '../runtime/dispatch/dispatcher.ts'
 import { argumentsOf, resultBody, saysCodec, JSON_TYPE } from '../actors/call-body.ts'
 import { TOKEN_HEADER } from './api-token.ts'
-import { invokeFailure } from './dapr/standard-failures.ts'
 import { demandFits, optionsOf, type GrpcAnswer, type GrpcWork, type Rpc } from './grpc-rpc.ts'
 import { metadataText } from './grpc-status.ts'
 import { cleanMethod } from './http-routes.ts'
@@ -29,8 +28,8 @@ interface InvokeActorRequest {
 
 export const invokeActor: Rpc<InvokeActorRequest> = {
   keyed: true,
+  work: 'invoke',
   run: invoke,
-  failure: (thrown, { actorType, actorId }, { strict }) => invokeFailure(thrown, actorType, actorId, strict),
 }
 
 async function invoke({ actorType: type, actorId: id, method: name, data, metadata }: InvokeActorRequest, work: GrpcWork): Promise<GrpcAnswer> {

@@ -4,20 +4,18 @@
  * `data` is any bytes: a class gets them as they are, an application as a base64 JSON string, which is also how they are
  * shown.
  */
-import type { ReminderInfo, ReminderSchedule } from '../actors/actor-reminders.ts'
-import type { DoorData, WrittenSchedule } from '../actors/management.ts'
+import type { ReminderInfo } from '../actors/actor-reminders.ts'
 import { TroupeError } from '../core/errors.ts'
 import { checkId, checkMember, checkType, type ActorKey } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { badSchedule } from '../reminders/bad-schedule.ts'
-import { readSchedule } from '../reminders/schedule.ts'
+import { refuseReserved, reminderNotFound, type DoorWork } from './dapr/door-errors.ts'
+import { demandHosted } from './dapr/door-facts.ts'
 import { jsonAny, type AnyMessage } from './dapr/json-any.ts'
-import { refuseReserved } from './dapr/reserved-type.ts'
-import { actorOf, demandHosted, optionsOf, type GrpcWork, type Rpc } from './grpc-rpc.ts'
+import { actorOf, optionsOf, type GrpcWork, type Rpc } from './grpc-rpc.ts'
 import { jsonText } from '../actors/json-values.ts'
-import { daprReminder, type FailurePolicy } from './reminder-body.ts'
-import { daprFieldsOf } from './reminder-document.ts'
-import { reminderFailure, reminderNotFound, type ReminderVerb } from './reminder-errors.ts'
+import { daprRequest, type FailurePolicy } from './reminder-body.ts'
+import { daprFieldsOf, isShown } from './reminder-document.ts'
 import { allReminders, deleteEach, deletePage, PAGE, type WorkOptions } from './reminder-pages.ts'
 
 interface Named {
@@ -46,28 +44,25 @@ interface RegisterRequest extends Named {
 
 /** The actor may be left out where the operation is about a type. */
 const rpc = <Request extends OfType & { readonly name?: string }>(
-  verb: ReminderVerb, run: (request: Request, work: GrpcWork) => Promise<object>,
+  what: DoorWork, run: (request: Request, work: GrpcWork) => Promise<object>,
 ): Rpc<Request> => ({
+  work: what,
   async run(request, work) {
     const { actorType, actorId } = request
     checkType(actorType)
     if (actorId !== undefined) checkId(actorId)
     refuseReserved(actorType)
-    demandHosted(actorType, work)
+    if (work.facts.strict) await demandHosted(actorType, work.dispatcher, work.timeoutMs)
     return { message: await run(request, work) }
   },
-  failure: (thrown, { name }, { strict }) => reminderFailure(thrown, verb, name, strict),
 })
 
-export const registerActorReminder = rpc<RegisterRequest>('CREATE', async (request, work) => {
+export const registerActorReminder = rpc<RegisterRequest>('reminder.create', async (request, work) => {
   const { name, data, dueTime, period, ttl, overwrite, failurePolicy } = request
   checkMember('reminder', name)
-  const schedule: ReminderSchedule = daprReminder({ dueTime, period, ttl, overwrite: overwrite !== false, policy: policyOf(failurePolicy) }, work.nowMs)
-  // Refused here, it has proved that no turn ran.
-  readSchedule(schedule, work.nowMs)
-  const given: DoorData | undefined = data.length === 0 ? undefined : { bytes: new Uint8Array(data) }
-  const written: WrittenSchedule = { dueTime, period, ttl }
-  await work.dispatcher.manage({ ...actorOf(request), operation: 'reminders.setData', args: [name, schedule, given, written], ...optionsOf(work) })
+  const fields = { dueTime, period, ttl, overwrite: overwrite !== false, policy: policyOf(failurePolicy) }
+  const asked = daprRequest(name, fields, data.length === 0 ? undefined : { bytes: new Uint8Array(data) }, work.nowMs, work.facts.strict)
+  await work.dispatcher.manage({ ...actorOf(request), ...asked, ...optionsOf(work) })
   return {}
 })
 
@@ -85,13 +80,13 @@ function policyOf(policy: RegisterRequest['failurePolicy']): FailurePolicy | und
   return { constant: { intervalMs, maxRetries } }
 }
 
-export const unregisterActorReminder = rpc<Named>('DELETE', async (request, work) => {
+export const unregisterActorReminder = rpc<Named>('reminder.delete', async (request, work) => {
   checkMember('reminder', request.name)
   await work.dispatcher.manage({ ...actorOf(request), operation: 'reminders.delete', args: [request.name], ...optionsOf(work) })
   return {}
 })
 
-export const unregisterActorRemindersByType = rpc<OfType>('DELETE', async ({ actorType: type, actorId: id }, work) => {
+export const unregisterActorRemindersByType = rpc<OfType>('reminder.delete', async ({ actorType: type, actorId: id }, work) => {
   const { dispatcher } = work
   const options = optionsOf(work)
   if (id !== undefined) {
@@ -107,18 +102,19 @@ export const unregisterActorRemindersByType = rpc<OfType>('DELETE', async ({ act
   return {}
 })
 
-export const getActorReminder = rpc<Named>('GET', async (request, work) => {
+export const getActorReminder = rpc<Named>('reminder.get', async (request, work) => {
   const { name } = request
   checkMember('reminder', name)
   const actor = actorOf(request)
   const { value } = await work.dispatcher.manage({ ...actor, operation: 'reminders.get', args: [name], ...optionsOf(work) })
-  if (value === undefined) throw reminderNotFound(name)
-  return messageOf(actor, value as ReminderInfo)
+  const info = value as ReminderInfo | undefined
+  if (info === undefined || !isShown(info, work.facts.strict)) throw reminderNotFound(name)
+  return messageOf(actor, info)
 })
 
 /** One reply: more than the largest message is refused. */
-export const listActorReminders = rpc<OfType>('GET', async ({ actorType: type, actorId }, work) => {
-  const { dispatcher, maxBytes, signal } = work
+export const listActorReminders = rpc<OfType>('reminder.get', async ({ actorType: type, actorId }, work) => {
+  const { dispatcher, facts, maxBytes, signal } = work
   const options = optionsOf(work)
   const pages = actorId === undefined ? allOfType(dispatcher, type, options)
     : namedOf({ type, id: actorId }, allReminders(dispatcher, { type, id: actorId }, {}, options))
@@ -127,6 +123,7 @@ export const listActorReminders = rpc<OfType>('GET', async ({ actorType: type, a
   for await (const page of pages) {
     for (const { id, info } of page) {
       signal?.throwIfAborted()
+      if (!isShown(info, facts.strict)) continue
       const reminder = messageOf({ type, id }, info)
       bytes += sizeOf(info, reminder)
       if (bytes > maxBytes) {

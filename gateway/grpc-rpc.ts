@@ -3,9 +3,8 @@ import type { Metadata } from '@grpc/grpc-js'
 import { TroupeError } from '../core/errors.ts'
 import { checkId, checkType, type ActorKey } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
+import { refuseReserved, type DoorWork } from './dapr/door-errors.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
-import { refuseReserved } from './dapr/reserved-type.ts'
-import type { StandardFailure } from './dapr/standard-failures.ts'
 import type { WorkOptions } from './reminder-pages.ts'
 
 /** Who asks, by when, and of whom. */
@@ -30,8 +29,8 @@ export interface Rpc<Request = unknown> {
   /** It is a call of a method, and takes an idempotency key. */
   readonly keyed?: boolean
   run(request: Request, work: GrpcWork): Promise<GrpcAnswer>
-  /** What is said when it failed; the general words by default. */
-  failure?(thrown: unknown, request: Request, facts: DoorFacts): StandardFailure
+  /** What it is in the words of the standard, for its failures; the general words by default. */
+  readonly work?: DoorWork
 }
 
 /** What is asked of the dispatcher beside the operation itself. */
@@ -43,11 +42,6 @@ export function actorOf({ actorType, actorId }: { readonly actorType: string; re
   checkId(actorId)
   refuseReserved(actorType)
   return { type: actorType, id: actorId }
-}
-
-/** As Dapr has it, only what runs here can be managed from here. @throws UNKNOWN_TYPE */
-export function demandHosted(type: string, { dispatcher, facts }: GrpcWork): void {
-  if (facts.strict && !dispatcher.hostStatus().types.includes(type)) throw new TroupeError('UNKNOWN_TYPE', `this host does not run ${type}`)
 }
 
 /** @throws RESULT_TOO_LARGE */

@@ -2,9 +2,10 @@
 import type { TimerInfo } from '../actors/management.ts'
 import { checkMember } from '../core/ids.ts'
 import { ANY_OVERHEAD, dataText, jsonAny, type AnyMessage } from './dapr/json-any.ts'
-import { timerFailure, timerNotFound, type TimerVerb } from './dapr/standard-failures.ts'
-import { readTimerSetting, shownTimer } from './dapr/timer-fields.ts'
-import { actorOf, demandFits, demandHosted, optionsOf, type GrpcWork, type Rpc } from './grpc-rpc.ts'
+import { timerNotFound, type DoorWork } from './dapr/door-errors.ts'
+import { demandHosted } from './dapr/door-facts.ts'
+import { inOrder, readTimerSetting, shownTimer } from './dapr/timer-fields.ts'
+import { actorOf, demandFits, optionsOf, type GrpcWork, type Rpc } from './grpc-rpc.ts'
 
 interface OfActor {
   readonly actorType: string
@@ -33,15 +34,16 @@ interface TimerMessage {
   readonly data?: AnyMessage
 }
 
-const rpc = <Request extends OfActor>(verb: TimerVerb, run: (request: Request, work: GrpcWork) => Promise<object>): Rpc<Request> => ({
+const rpc = <Request extends OfActor>(what: DoorWork, run: (request: Request, work: GrpcWork) => Promise<object>): Rpc<Request> => ({
+  work: what,
   async run(request, work) {
-    demandHosted(actorOf(request).type, work)
+    const { type } = actorOf(request)
+    if (work.facts.strict) await demandHosted(type, work.dispatcher, work.timeoutMs)
     return { message: await run(request, work) }
   },
-  failure: (thrown, _, { strict }) => timerFailure(thrown, verb, strict),
 })
 
-export const registerActorTimer = rpc<RegisterRequest>('CREATE', async (request, work) => {
+export const registerActorTimer = rpc<RegisterRequest>('timer.create', async (request, work) => {
   const { name, dueTime, period, ttl, callback, data } = request
   checkMember('timer', name)
   const setting = readTimerSetting({ dueTime, period, ttl, callback, data: data.length === 0 ? undefined : { bytes: new Uint8Array(data) } }, work.nowMs)
@@ -49,13 +51,13 @@ export const registerActorTimer = rpc<RegisterRequest>('CREATE', async (request,
   return {}
 })
 
-export const unregisterActorTimer = rpc<Named>('DELETE', async (request, work) => {
+export const unregisterActorTimer = rpc<Named>('timer.delete', async (request, work) => {
   checkMember('timer', request.name)
   await work.dispatcher.manage({ ...actorOf(request), operation: 'timers.delete', args: [request.name], ...optionsOf(work) })
   return {}
 })
 
-export const getActorTimer = rpc<Named>('GET', async (request, work) => {
+export const getActorTimer = rpc<Named>('timer.get', async (request, work) => {
   const { name } = request
   checkMember('timer', name)
   const { value } = await work.dispatcher.manage({ ...actorOf(request), operation: 'timers.get', args: [name], ...optionsOf(work) })
@@ -63,10 +65,9 @@ export const getActorTimer = rpc<Named>('GET', async (request, work) => {
   return messageOf(request, value as TimerInfo)
 })
 
-export const listActorTimers = rpc<OfActor>('GET', async (request, work) => {
+export const listActorTimers = rpc<OfActor>('timer.get', async (request, work) => {
   const { value } = await work.dispatcher.manage({ ...actorOf(request), operation: 'timers.list', args: [], ...optionsOf(work) })
-  const timers = [...value as readonly TimerInfo[]].sort((a, b) => a.name < b.name ? -1 : 1)
-    .map(info => ({ name: info.name, timer: messageOf(request, info) }))
+  const timers = inOrder(value as readonly TimerInfo[]).map(info => ({ name: info.name, timer: messageOf(request, info) }))
   demandFits(timers.reduce((sum, { name, timer }) => sum + sizeOf(name, timer), 0), work, 'the list', '; ask for timers one by one')
   return { timers }
 })

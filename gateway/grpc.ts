@@ -17,6 +17,7 @@ import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import type { Gateway } from '../runtime/gateway.ts'
 import { TOKEN_HEADER } from './api-token.ts'
 import type { AppStreams } from './dapr/app-streams.ts'
+import { doorAnswer } from './dapr/door-errors.ts'
 import { hostFacts, type DoorFacts } from './dapr/door-facts.ts'
 import { DoorGuard, type DoorOptions } from './door-guard.ts'
 import { checkOptions } from './gateway-options.ts'
@@ -31,7 +32,7 @@ import { executeActorStateTransaction, getActorState } from './grpc-state.ts'
 import { statusOf } from './grpc-status.ts'
 import { getActorTimer, listActorTimers, registerActorTimer, unregisterActorTimer } from './grpc-timers.ts'
 import { refuseKey } from './idempotency-key.ts'
-import { listenProblem } from './listen-problem.ts'
+import { listenProblem, portFlag } from './listen-problem.ts'
 
 export interface GrpcGatewayOptions extends DoorOptions {
   /** 0: chosen by the system. */
@@ -80,6 +81,8 @@ const rpcs: Readonly<Record<string, Rpc<never>>> = {
 interface AboutActor {
   readonly actorType?: string
   readonly actorId?: string
+  readonly method?: string
+  readonly name?: string
 }
 type Call = ServerUnaryCall<AboutActor, object>
 type Callback = sendUnaryData<object>
@@ -136,7 +139,7 @@ class GrpcGateway implements Gateway {
       this.#server.bindAsync(`${shown}:${port}`, serverCredentials(identity, this.#guard.demandsCertificate ? 'demanded' : 'unasked'), (error, bound) => {
         if (error === null) resolve(bound)
         // grpc-js reports the system's error only inside its text.
-        else reject(listenProblem(Object.assign(error, { code: /EADDRINUSE/.exec(error.message)?.[0] }), 'gRPC', host, port, '--grpc-port'))
+        else reject(listenProblem(Object.assign(error, { code: /EADDRINUSE/.exec(error.message)?.[0] }), 'gRPC', host, port, portFlag('grpc', this.#options.facts)))
       })
     })
     this.#address = `${shown}:${bound}`
@@ -180,11 +183,10 @@ class GrpcGateway implements Gateway {
   }
 
   #fail({ request }: Call, callback: Callback, thrown: unknown, rpc: Rpc<AboutActor> | undefined): void {
-    const { actorType = '', actorId = '' } = request
-    const { error, grpc, prefix } = rpc?.failure?.(thrown, request, this.#facts) ?? { error: thrown }
-    const { status, expected } = statusOf(error, actorType, actorId, prefix)
-    if (!expected) this.#log.error({ err: thrown, actorType, actorId }, 'a gRPC call failed for a reason that nobody expected')
-    callback(grpc === undefined ? status : { ...status, code: grpc })
+    const { actorType: type = '', actorId: id = '', method, name = method } = request
+    const { status, expected } = statusOf(thrown, rpc?.work && doorAnswer(thrown, rpc.work, { type, id, name }, this.#facts.strict))
+    if (!expected) this.#log.error({ err: thrown, actorType: type, actorId: id }, 'a gRPC call failed for a reason that nobody expected')
+    callback(status)
   }
 
   #stream(call: AppCall): void {
@@ -192,7 +194,7 @@ class GrpcGateway implements Gateway {
     try {
       this.#callerOf(call)
     } catch (error) {
-      return refuseCaller(call, statusOf(error, '', '').status)
+      return refuseCaller(call, statusOf(error).status)
     }
     if (hosting === undefined) refuseAppStream(call)
     else serveAppStream(call, hosting, this.#maxBytes)

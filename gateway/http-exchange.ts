@@ -14,7 +14,7 @@ import { TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CallReply } from '../runtime/dispatch/dispatcher.ts'
 import { CODEC_TYPE, JSON_TYPE, resultBody, saysCodec } from '../actors/call-body.ts'
-import { joinedHeaders, legalHeaders, returnedHeaders } from './dapr/forwarded-headers.ts'
+import { joinedHeaders, legalHeaders, replyHeaders } from './dapr/passed-headers.ts'
 import { failureOf, type ErrorBody } from './error-body.ts'
 import { hasBody } from './request-body.ts'
 import { endUnread, isStream, streamItems } from './http-stream.ts'
@@ -133,7 +133,7 @@ export class HttpExchange {
   #sendApp({ headers, body }: AppReply, reply: CallReply): void {
     if (this.#closed) return
     // Half a head that was refused cannot be taken back over HTTP/2.
-    const told = this.#http2 ? joinedHeaders(legalHeaders(returnedHeaders(headers))) : returnedHeaders(headers)
+    const told = this.#http2 ? joinedHeaders(legalHeaders(replyHeaders(headers))) : replyHeaders(headers)
     told.push(...this.originOf(reply))
     const given = told.length
     try {

@@ -8,7 +8,7 @@ import { REENTRANCY_HEADER } from '../actors/app-channel.ts'
 import type { CallRequest, Dispatcher, DoorBody } from '../runtime/dispatch/dispatcher.ts'
 import { argumentsOf, saysCodec } from '../actors/call-body.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
-import { forwardedHeaders } from './dapr/forwarded-headers.ts'
+import { requestHeaders } from './dapr/passed-headers.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { failWork } from './http-failures.ts'
 import { callTimeout, checkNames, takeBody, type BodyLimits } from './http-input.ts'
@@ -51,10 +51,13 @@ export function invoke(context: InvokeContext, exchange: HttpExchange, params: R
   }, !isClass)
 }
 
-function bodyOf({ request }: HttpExchange, bytes: Uint8Array = noBytes): DoorBody {
+function bodyOf({ request, wantsCodec }: HttpExchange, bytes: Uint8Array = noBytes): DoorBody {
   const url = request.url!
   const query = url.indexOf('?')
   return {
-    bytes, codec: saysCodec(request.headers['content-type']), query: query === -1 ? '' : url.slice(query + 1), headers: forwardedHeaders(request.rawHeaders),
+    bytes,
+    // No arguments are no bytes, and say nothing of their form: that of the answer does.
+    codec: bytes.length === 0 ? wantsCodec : saysCodec(request.headers['content-type']),
+    query: query === -1 ? '' : url.slice(query + 1), headers: requestHeaders(request.rawHeaders),
   }
 }

@@ -7,14 +7,14 @@ import type { Clock } from '../core/clock.ts'
 import { TroupeError } from '../core/errors.ts'
 import { checkMember } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
+import { reminderNotFound } from './dapr/door-errors.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { workRoute } from './http-failures.ts'
 import { readQuery, readTarget, takeBody, wholeNumber, type BodyLimits } from './http-input.ts'
 import type { Route, RouteParams } from './http-routes.ts'
 import { readReminderRequest } from './reminder-body.ts'
-import { namedReminder, reminderDocument } from './reminder-document.ts'
-import { reminderNotFound } from './reminder-errors.ts'
+import { isShown, namedReminder, reminderDocument } from './reminder-document.ts'
 import { allReminders, listPage } from './reminder-pages.ts'
 
 export interface ReminderContext extends BodyLimits {
@@ -39,8 +39,8 @@ async function set(context: ReminderContext, exchange: HttpExchange, params: Rou
   const { actor, work } = readTarget(exchange, params)
   checkMember('reminder', params.name)
   const body = await new Promise<Buffer | undefined>(resolve => takeBody(context, exchange, resolve))
-  const { operation, args } = readReminderRequest(params.name!, body ?? Buffer.alloc(0), context.clock.wallMs())
-  await context.dispatcher.manage({ ...actor, operation, args, ...work })
+  const asked = readReminderRequest(params.name!, body ?? Buffer.alloc(0), context.clock.wallMs(), context.facts.strict)
+  await context.dispatcher.manage({ ...actor, ...asked, ...work })
   exchange.send(204, undefined, undefined)
 }
 
@@ -48,8 +48,9 @@ async function get({ dispatcher, facts }: ReminderContext, exchange: HttpExchang
   const { actor, work } = readTarget(exchange, params)
   checkMember('reminder', params.name)
   const { value } = await dispatcher.manage({ ...actor, operation: 'reminders.get', args: [params.name], ...work })
-  if (value === undefined) throw reminderNotFound(params.name!)
-  exchange.sendText(200, reminderDocument(actor, value as ReminderInfo, facts.strict))
+  const info = value as ReminderInfo | undefined
+  if (info === undefined || !isShown(info, facts.strict)) throw reminderNotFound(params.name!)
+  exchange.sendText(200, reminderDocument(actor, info, facts.strict))
 }
 
 /** One that is not there is deleted as well: the standard has it so. */
@@ -71,6 +72,7 @@ async function list({ dispatcher, facts }: ReminderContext, exchange: HttpExchan
   let bytes = 0
   for await (const page of pages) {
     for (const info of page) {
+      if (!isShown(info, facts.strict)) continue
       const text = namedReminder(actor, info, facts.strict)
       bytes += text.length
       if (bytes > MAX_LIST_BYTES) {

@@ -5,15 +5,15 @@
  * Values go on as they were written, but for white space between tokens. Errors of a transaction have the standard's words
  * and its one status for all of them, in either mode: they are for an application's SDK.
  */
-import { headerOf } from '../actors/app-channel.ts'
-import type { StateChange } from '../actors/management.ts'
+import { EXPIRES_HEADER, headerOf } from '../actors/app-channel.ts'
+import type { DoorData, StateChange } from '../actors/management.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { CallReply, Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { JSON_TYPE, parseJson } from '../actors/call-body.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
-import { daprCodes, generalFailure } from './dapr/error-texts.ts'
+import { checkChangeCount, isNone, readChange, readOperation, refused } from './dapr/state-changes.ts'
 import type { HttpExchange } from './http-exchange.ts'
-import { refusedAs, workRoute } from './http-failures.ts'
+import { workRoute } from './http-failures.ts'
 import { checkNames, readTarget, takeBody, type BodyLimits } from './http-input.ts'
 import type { Route, RouteParams } from './http-routes.ts'
 import { compactJson, elementTexts, memberText } from './json-source.ts'
@@ -23,11 +23,7 @@ export interface StateContext extends BodyLimits {
   readonly facts: DoorFacts
 }
 
-const MOST_CHANGES = 10_000
-/** Until the year 10000. */
-const MAX_TTL_SECONDS = 253_402_300_799
-/** Of a stored value with an end, as the runtime tells it, and as the standard does. */
-const EXPIRY = 'metadata.ttlexpiretime'
+/** Of a stored value with an end, as the standard spells it. */
 const EXPIRY_HEADER = 'metadata.ttlExpireTime'
 
 export const stateRoutes = (context: StateContext): Route[] => [
@@ -47,7 +43,7 @@ function sendStored(exchange: HttpExchange, reply: CallReply): void {
   const { headers, body } = reply.app!
   const origin = exchange.originOf(reply)
   if (body.length === 0) return exchange.sendBytes(204, undefined, origin)
-  const expiry = headerOf(headers, EXPIRY)
+  const expiry = headerOf(headers, EXPIRES_HEADER)
   exchange.sendBytes(200, body, ['content-type', JSON_TYPE, ...expiry === undefined ? [] : [EXPIRY_HEADER, expiry], ...origin])
 }
 
@@ -61,45 +57,27 @@ async function transact(context: StateContext, exchange: HttpExchange, params: R
   exchange.send(204, undefined, undefined)
 }
 
-/** @throws MALFORMED_BODY, and in the standard's words what is wrong with an operation */
+/** @throws MALFORMED_BODY, and what gateway/dapr/state-changes.ts has for what is wrong with an operation */
 function readTransaction(body: Buffer, facts: DoorFacts): StateChange[] {
   const given = parseJson(body)
   if (!Array.isArray(given)) {
     throw new TroupeError('MALFORMED_BODY', 'failed deserializing HTTP body: a transaction is a JSON array, such as [{"operation":"upsert","request":{"key":"k","value":1}}]')
   }
-  if (given.length > MOST_CHANGES) throw refused(`the transaction contains more operations than supported by the state store: ${given.length} of at most ${MOST_CHANGES}`)
+  checkChangeCount(given.length)
   const texts = elementTexts(body.toString())
-  return given.map((change: unknown, i) => readChange(change, texts[i]!, facts))
+  return given.map((change: unknown, i) => changeOf(change, texts[i]!, facts))
 }
 
-function readChange(given: unknown, text: string, facts: DoorFacts): StateChange {
-  const { operation, request } = isObject(given) ? given : {} as Fields
-  if (operation === undefined || operation === null || operation === '') throw refused('operation is empty')
-  if (operation !== 'upsert' && operation !== 'delete') throw refused(`operation type ${String(operation).slice(0, 100)} not supported`)
+function changeOf(given: unknown, text: string, facts: DoorFacts): StateChange {
+  const change = isObject(given) ? given : {}
+  const operation = readOperation(change.operation)
+  const { request } = change
   if (!isObject(request)) throw refused('request data is empty')
   const { key, etag, metadata } = request
-  if (key === undefined || key === null || key === '') throw refused('missing key')
-  if (typeof key !== 'string') throw refused(`key ${JSON.stringify(key).slice(0, 100)} is no text`)
-  if (etag !== undefined && etag !== null && etag !== '') throw refused(`etag of key ${JSON.stringify(key)}: an actor has its state to itself and keeps no etags; leave it out`)
-  if (operation === 'delete') return { key, value: undefined }
-  const ttlMs = readTtl(key, metadata, facts)
-  const json = compactJson(memberText(memberText(text, 'request')!, 'value') ?? 'null')
-  return ttlMs === undefined ? { key, value: { json } } : { key, value: { json }, ttlMs }
+  if (!isNone(key) && !isNone(etag)) throw refused(`etag of key ${JSON.stringify(key)}: an actor has its state to itself and keeps no etags; leave it out`)
+  const value = (): DoorData => ({ json: compactJson(memberText(memberText(text, 'request')!, 'value') ?? 'null') })
+  return readChange({ operation, key, value, ttlInSeconds: isObject(metadata) ? metadata.ttlInSeconds : undefined }, facts)
 }
-
-/** Nothing and less than nothing: it has no end. */
-function readTtl(key: string, metadata: unknown, { strict, enabledFeatures }: DoorFacts): number | undefined {
-  const given = isObject(metadata) ? metadata.ttlInSeconds : undefined
-  if (given === undefined || given === null || given === '') return undefined
-  if (strict && !enabledFeatures.includes('ActorStateTTL')) throw refused('ttlInSeconds is not supported without the "ActorStateTTL" feature enabled')
-  const seconds = typeof given === 'number' || typeof given === 'string' && /^-?\d{1,15}$/.test(given) ? Number(given) : NaN
-  if (!Number.isInteger(seconds) || seconds > MAX_TTL_SECONDS) {
-    throw refused(`ttlInSeconds of key ${JSON.stringify(key)}: ${JSON.stringify(given).slice(0, 100)} must be a whole number of seconds, up to ${MAX_TTL_SECONDS}`)
-  }
-  return seconds <= 0 ? undefined : seconds * 1000
-}
-
-const refused = (why: string): Error => refusedAs(daprCodes.stateSave, `${generalFailure('state.save').doing}: ${why}`)
 
 type Fields = Readonly<Record<string, unknown>>
 

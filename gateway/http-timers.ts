@@ -9,14 +9,14 @@ import { checkMember } from '../core/ids.ts'
 import type { Dispatcher } from '../runtime/dispatch/dispatcher.ts'
 import { parseJson } from '../actors/call-body.ts'
 import type { DoorFacts } from './dapr/door-facts.ts'
-import { timerNotFound } from './dapr/error-texts.ts'
-import { readTimerSetting } from './dapr/timer-fields.ts'
+import { timerNotFound } from './dapr/door-errors.ts'
+import { inOrder, readTimerSetting } from './dapr/timer-fields.ts'
 import type { HttpExchange } from './http-exchange.ts'
 import { workRoute } from './http-failures.ts'
 import { readTarget, takeBody, type BodyLimits } from './http-input.ts'
 import type { Route, RouteParams } from './http-routes.ts'
 import { compactJson, memberText } from './json-source.ts'
-import { namedTimer, timerDocument, withInstantTtl } from './timer-document.ts'
+import { namedTimer, timerDocument } from './timer-document.ts'
 
 export interface TimerContext extends BodyLimits {
   readonly dispatcher: Dispatcher
@@ -52,7 +52,7 @@ function settingOf(body: Buffer | undefined, nowMs: number): TimerSetting {
   }
   const { dueTime, period, ttl, callback } = given as Readonly<Record<string, unknown>>
   const json = memberText(body.toString(), 'data')
-  return withInstantTtl(readTimerSetting({ dueTime, period, ttl, callback, data: json === undefined ? undefined : { json: compactJson(json) } }, nowMs), nowMs)
+  return readTimerSetting({ dueTime, period, ttl, callback, data: json === undefined ? undefined : { json: compactJson(json) } }, nowMs)
 }
 
 async function get({ dispatcher }: TimerContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
@@ -74,8 +74,7 @@ async function remove({ dispatcher }: TimerContext, exchange: HttpExchange, para
 async function list({ dispatcher }: TimerContext, exchange: HttpExchange, params: RouteParams): Promise<void> {
   const { actor, work } = readTarget(exchange, params)
   const { value } = await dispatcher.manage({ ...actor, operation: 'timers.list', args: [], ...work })
-  const timers = [...value as readonly TimerInfo[]].sort((a, b) => a.name < b.name ? -1 : 1)
-  const text = `{"timers":[${timers.map(info => namedTimer(actor, info)).join(',')}]}`
+  const text = `{"timers":[${inOrder(value as readonly TimerInfo[]).map(info => namedTimer(actor, info)).join(',')}]}`
   if (text.length > MAX_LIST_BYTES) throw new TroupeError('RESULT_TOO_LARGE', `the list is larger than ${MAX_LIST_BYTES} bytes; ask for each timer by its name`)
   exchange.sendText(200, text)
 }

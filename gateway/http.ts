@@ -8,7 +8,6 @@
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
-import { createRequire } from 'node:module'
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Caller } from '../actors/authorize.ts'
@@ -29,7 +28,8 @@ import { HttpExchange, type ExchangeOwner } from './http-exchange.ts'
 import type { HttpRoutes } from './http-routes.ts'
 import { answerBrokenRequest } from './http-broken.ts'
 import { HttpVersions } from './http-versions.ts'
-import { listenProblem } from './listen-problem.ts'
+import { listenProblem, portFlag } from './listen-problem.ts'
+import { packageVersion } from './package-version.ts'
 import { BodyBudget } from './request-body.ts'
 
 export interface HttpGatewayOptions extends DoorOptions {
@@ -158,7 +158,7 @@ class HttpGateway implements Gateway, ExchangeOwner {
       .on('checkContinue', (request, response) => this.#answer(request, response, true))
       .on('clientError', (error, socket) => answerBrokenRequest(error, socket as Socket, this.#inFlight))
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', error => reject(listenProblem(error, 'HTTP', host, port, '--http-port')))
+      this.#server.once('error', error => reject(listenProblem(error, 'HTTP', host, port, portFlag('http', this.#options.facts))))
       this.#server.listen(port, host, resolve)
     })
     this.#server.on('error', error => log.error({ err: error }, 'the HTTP server reports an error'))
@@ -249,5 +249,3 @@ class HttpGateway implements Gateway, ExchangeOwner {
 
 /** Exactly these, as they stand in the request line: nothing is cleaned or decoded before it is compared, so nothing can be made to look like them. */
 const isHealthPath = (url: string): boolean => /^\/v1\.0\/healthz(?:\/outbound)?(?:\?|$)/.test(url)
-
-const packageVersion = (): string => (createRequire(import.meta.url)('troupe/package.json') as { version: string }).version

@@ -1,5 +1,9 @@
 /** Ports that cannot be bound, as errors that say which one and what to do. */
 import { TroupeError } from '../core/errors.ts'
+import type { DoorFacts } from './dapr/door-facts.ts'
+
+/** Of a host's door, or a sidecar's. */
+export const portFlag = (door: 'http' | 'grpc', facts: DoorFacts | undefined): string => `--${facts?.appId === undefined ? '' : 'dapr-'}${door}-port`
 
 /** What a failed `listen` means; `flag` is the option that chooses another port. */
 export function listenProblem(

@@ -3,7 +3,9 @@
  *
  * *When* is said once: by `dueTime`, `period`, `ttl`, `overwrite` and `failurePolicy` (or `failure_policy`), or by
  * `schedule`, which is a `ReminderSchedule`. *What* is said once: by `data` for the hook `onReminder`, or by `method` and
- * `args`. Fields that neither knows are passed over beside Dapr's, as that API does, and refused beside `schedule`.
+ * `args`. Fields that neither knows are passed over beside Dapr's, as that API does, and refused beside `schedule`. Strictly
+ * there are Dapr's fields alone, and as there, a failure policy counts over gRPC only, every missed run is made up for, and no
+ * period is the calendar's.
  */
 import type { ReminderSchedule } from '../actors/actor-reminders.ts'
 import type { DoorData, WrittenSchedule } from '../actors/management.ts'
@@ -34,29 +36,48 @@ export interface ReminderRequest {
 }
 
 /** A call of a method has its arguments; data for the hook goes on as it was written. @throws MALFORMED_BODY · BAD_SCHEDULE · BAD_REQUEST */
-export function readReminderRequest(name: string, body: Uint8Array, nowMs: number): ReminderRequest {
+export function readReminderRequest(name: string, body: Uint8Array, nowMs: number, strict: boolean): ReminderRequest {
   const given = body.length === 0 ? {} : parseJson(body)
+  const data = (): DoorData | undefined => {
+    const json = memberText(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString(), 'data')
+    return json === undefined ? undefined : { json: compactJson(json) }
+  }
+  if (strict) {
+    const { dueTime, period, ttl, overwrite } = asObject(given)
+    return daprRequest(name, { dueTime, period, ttl, overwrite: readOverwrite(overwrite), policy: undefined }, data(), nowMs, true)
+  }
   const [schedule, method, ...args] = readReminderBody(given, nowMs)
   if (method !== undefined) return { operation: 'reminders.set', args: [name, schedule, method, ...args] }
-  const json = memberText(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString(), 'data')
-  const data: DoorData | undefined = json === undefined ? undefined : { json: compactJson(json) }
-  return { operation: 'reminders.setData', args: [name, schedule, data, writtenIn(given as Fields)] }
+  const fields = asObject(given)
+  // Troupe's own form is shown as what it means.
+  return { operation: 'reminders.setData', args: [name, schedule, data(), has(fields, 'schedule') ? undefined : writtenIn(fields)] }
 }
 
-/** Undefined of Troupe's own form, which is shown as what it means. */
-function writtenIn(body: Fields): WrittenSchedule | undefined {
-  if (has(body, 'schedule')) return undefined
-  const text = (field: string): string => has(body, field) ? String(body[field]) : ''
-  return { dueTime: text('dueTime'), period: text('period'), ttl: text('ttl') }
+/** A reminder for the hook, in Dapr's fields, over whatever door they came. @throws BAD_SCHEDULE */
+export function daprRequest(name: string, fields: DaprFields, data: DoorData | undefined, nowMs: number, strict: boolean): ReminderRequest {
+  const schedule = strict ? strictReminder(fields, nowMs) : daprReminder(fields, nowMs)
+  // The host reads it again, for good; but what is refused here has proved that no turn ran.
+  readSchedule(schedule, nowMs)
+  return { operation: 'reminders.setData', args: [name, schedule, data, writtenIn(fields)] }
+}
+
+function writtenIn({ dueTime, period, ttl }: Omit<DaprFields, 'overwrite' | 'policy'>): WrittenSchedule {
+  const text = (given: unknown): string => isNone(given) ? '' : String(given)
+  return { dueTime: text(dueTime), period: text(period), ttl: text(ttl) }
 }
 
 /** The arguments of `reminders.set`, data for the hook among them. @throws MALFORMED_BODY · BAD_SCHEDULE · BAD_REQUEST */
 export function readReminderBody(body: unknown, nowMs: number): ReminderSetting {
-  if (!isObject(body)) throw new TroupeError('MALFORMED_BODY', 'failed deserializing HTTP body: a reminder is a JSON object, such as {"period":"1h"}')
-  const schedule = has(body, 'schedule') ? ownSchedule(body) : daprSchedule(body, nowMs)
+  const fields = asObject(body)
+  const schedule = has(fields, 'schedule') ? ownSchedule(fields) : daprSchedule(fields, nowMs)
   // The host reads it again, for good; but what is refused here has proved that no turn ran.
   readSchedule(schedule, nowMs)
-  return [schedule, ...target(body)]
+  return [schedule, ...target(fields)]
+}
+
+function asObject(body: unknown): Fields {
+  if (isObject(body)) return body
+  throw new TroupeError('MALFORMED_BODY', 'failed deserializing HTTP body: a reminder is a JSON object, such as {"period":"1h"}')
 }
 
 function ownSchedule(body: Fields): ReminderSchedule {
@@ -71,13 +92,17 @@ function ownSchedule(body: Fields): ReminderSchedule {
 }
 
 function daprSchedule(body: Fields, nowMs: number): ReminderSchedule {
-  const { overwrite } = body
-  if (has(body, 'overwrite') && typeof overwrite !== 'boolean') throw badSchedule('overwrite', overwrite, 'must be true or false')
+  const overwrite = readOverwrite(body.overwrite)
   if (has(body, 'failurePolicy') && has(body, 'failure_policy')) {
     throw badSchedule('failurePolicy', body.failurePolicy, 'is given twice, as failurePolicy and as failure_policy; give one')
   }
   const policy = body.failurePolicy ?? body.failure_policy
-  return daprReminder({ ...body, overwrite: overwrite !== false, policy: isNone(policy) ? undefined : readPolicy(policy) }, nowMs)
+  return daprReminder({ ...body, overwrite, policy: isNone(policy) ? undefined : readPolicy(policy) }, nowMs)
+}
+
+function readOverwrite(given: unknown): boolean {
+  if (!isNone(given) && typeof given !== 'boolean') throw badSchedule('overwrite', given, 'must be true or false')
+  return given !== false
 }
 
 export interface DaprFields {
@@ -88,13 +113,21 @@ export interface DaprFields {
   readonly policy: FailurePolicy | undefined
 }
 
-/** A schedule from Dapr's fields, over whatever door they came. @throws BAD_SCHEDULE */
-export const daprReminder = ({ dueTime, period, ttl, overwrite, policy }: DaprFields, nowMs: number): ReminderSchedule => ({
+/** @throws BAD_SCHEDULE */
+function strictReminder(fields: DaprFields, nowMs: number): ReminderSchedule {
+  const schedule = daprReminder(fields, nowMs)
+  if ('every' in schedule && typeof schedule.every === 'string') throw badSchedule('period', fields.period, 'is an unsupported period format: it has years, months, weeks or days')
+  return { ...schedule, missed: 'all', retry: retryOf(fields.policy ?? DEFAULT_POLICY) }
+}
+
+/** @throws BAD_SCHEDULE */
+const daprReminder = ({ dueTime, period, ttl, overwrite, policy }: DaprFields, nowMs: number): ReminderSchedule => ({
   ...fromDaprFields({ dueTime, period, ttl }, nowMs),
   ...(overwrite ? {} : { overwrite }),
   ...(policy === undefined ? {} : { retry: retryOf(policy) }),
 })
 
+const DEFAULT_POLICY: FailurePolicy = { constant: { intervalMs: 1000, maxRetries: 3 } }
 const LONGEST_INTERVAL_MS = 3_600_000
 const POLICIES = 'write {"constant":{"interval":"1s","maxRetries":3}} or {"drop":{}}'
 
@@ -126,7 +159,7 @@ const MOST_ATTEMPTS = 1_000_000
 /** Dapr counts retries, Troupe all runs. */
 const retryOf = ({ constant }: FailurePolicy): NonNullable<ReminderSchedule['retry']> => constant === undefined
   ? { attempts: 1 }
-  : { attempts: Math.min((constant.maxRetries ?? Infinity) + 1, MOST_ATTEMPTS), backoff: constant.intervalMs ?? 0 }
+  : { attempts: Math.min((constant.maxRetries ?? Infinity) + 1, MOST_ATTEMPTS), backoff: constant.intervalMs ?? 0, constant: true }
 
 /** @throws BAD_REQUEST */
 function target(body: Fields): readonly [method: string | undefined, ...args: unknown[]] {

@@ -18,6 +18,9 @@ export interface DaprReminder {
   readonly data?: unknown
 }
 
+/** Whether a door shows it: strictly, what has failed for good is gone. */
+export const isShown = ({ dead }: ReminderInfo, strict: boolean): boolean => !strict || dead === undefined
+
 export function daprFieldsOf(info: ReminderInfo): DaprReminder {
   const { method, args } = info
   return { ...timesOf(info), ...(method === undefined && args.length > 0 ? { data: args[0] } : {}) }

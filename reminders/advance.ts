@@ -4,7 +4,7 @@
  *
  * - missed 'once': all occurrences that have fallen due run as one, the latest, which knows how many earlier ones it
  *   stands for. 'all': each runs, in order. 'skip': what is over a minute late is passed over, and so is all until now.
- * - A run that fails is tried again, 1, 2, 4, … times the backoff later, up to an hour. Meanwhile the following
+ * - A run that fails is tried again, 1, 2, 4, … times the backoff later, up to an hour, or each time once. Meanwhile the following
  *   occurrences wait: they are missed ones afterwards.
  * - When the last try has failed, a recurring reminder goes on with its next occurrence, and the dead one becomes a row of
  *   its own (`deadName`), shown and retried apart: one bad run does not end a schedule, and is not forgotten
@@ -58,7 +58,8 @@ export function failed(r: Reminder, error: string, nowMs: number, ranMs = nowMs)
   const { missed: _, tryAt: __, ...rest } = r
   const tried: Reminder = { ...rest, due, failures: r.failures + 1, ...missed === 0 ? {} : { missed } }
   if (tried.failures < r.policy.attempts) {
-    const tryAt = Math.ceil(nowMs + Math.min(MAX_BACKOFF_MS, r.policy.backoffMs * 2 ** (tried.failures - 1)))
+    const { backoffMs, constant } = r.policy
+    const tryAt = Math.ceil(nowMs + Math.min(MAX_BACKOFF_MS, constant === true ? backoffMs : backoffMs * 2 ** (tried.failures - 1)))
     return { reminder: { ...tried, tryAt }, due: tryAt }
   }
   // What is dead is one occurrence: revived, it runs by itself and the schedule is not its concern.

@@ -95,7 +95,7 @@ const missedPolicies = ['once', 'all', 'skip'] as const
 
 /** @throws NOT_ENCODABLE naming the argument that cannot be stored */
 export const encodeReminder = (r: Reminder): Uint8Array => encode([
-  FORM, packSchedule(r.schedule), [missedPolicies.indexOf(r.policy.missed), r.policy.attempts, r.policy.backoffMs],
+  FORM, packSchedule(r.schedule), packPolicy(r.policy),
   r.method ?? null, r.args, r.due, r.count, r.failures, r.lost ?? 0, r.missed ?? 0, r.tryAt ?? null,
   r.dead === undefined ? null : [r.dead.error, r.dead.at],
   ...r.written === undefined ? [] : [[r.written.dueTime, r.written.period, r.written.ttl, r.written.json]],
@@ -115,6 +115,9 @@ export function decodeReminder(bytes: Uint8Array, who: string): Reminder {
   }
 }
 
+const packPolicy = ({ missed, attempts, backoffMs, constant }: Policy): unknown[] =>
+  [missedPolicies.indexOf(missed), attempts, backoffMs, ...constant === undefined ? [] : [constant]]
+
 function packSchedule(s: Schedule): unknown[] {
   switch (s.kind) {
     case 'once': return [0, s.at]
@@ -125,7 +128,7 @@ function packSchedule(s: Schedule): unknown[] {
 
 function unpackReminder(row: readonly unknown[]): Reminder {
   const [, schedule, policy, method, args, due, count, failures, lost, missed, tryAt, dead, written] = row
-  const [missedPolicy, attempts, backoff] = list(policy, 'policy')
+  const [missedPolicy, attempts, backoff, constant] = list(policy, 'policy')
   const deadParts = dead === null ? undefined : list(dead, 'dead')
   const occurrence = {
     ...lost === 0 ? {} : { lost: number(lost, 'lost') },
@@ -138,7 +141,7 @@ function unpackReminder(row: readonly unknown[]): Reminder {
   if (missedName === undefined) throw new Error('its missed policy is unknown')
   return {
     schedule: unpackSchedule(list(schedule, 'schedule')),
-    policy: { missed: missedName, attempts: number(attempts, 'attempts'), backoffMs: number(backoff, 'backoff') },
+    policy: { missed: missedName, attempts: number(attempts, 'attempts'), backoffMs: number(backoff, 'backoff'), ...constant === true ? { constant } : {} },
     method: method === null ? undefined : text(method, 'method'),
     args: list(args, 'args'), due: number(due, 'due'), count: number(count, 'count'), failures: number(failures, 'failures'), ...occurrence,
   }

@@ -32,7 +32,13 @@ export type Schedule =
 /** Years are months, weeks are days; months and days are those of the calendar, `ms` is exact. */
 export interface StoredPeriod { readonly months: number; readonly days: number; readonly ms: number }
 
-export interface Policy { readonly missed: 'once' | 'all' | 'skip'; readonly attempts: number; readonly backoffMs: number }
+export interface Policy {
+  readonly missed: 'once' | 'all' | 'skip'
+  readonly attempts: number
+  readonly backoffMs: number
+  /** Each wait is `backoffMs`; absent, each is twice the one before. */
+  readonly constant?: true
+}
 
 const DEFAULT_ATTEMPTS = 4
 const DEFAULT_BACKOFF_MS = 1000
@@ -68,7 +74,8 @@ export function readSchedule(given: unknown, nowMs: number): { schedule: Schedul
 
 /** The plain form for ReminderInfo.schedule: instants as RFC 3339 in UTC, periods as milliseconds or ISO 8601. */
 export function showSchedule(schedule: Schedule, policy: Policy): ReminderSchedule {
-  const shownPolicy = { missed: policy.missed, retry: { attempts: policy.attempts, backoff: policy.backoffMs } }
+  const { missed, attempts, backoffMs, constant } = policy
+  const shownPolicy = { missed, retry: { attempts, backoff: backoffMs, ...constant === undefined ? {} : { constant } } }
   if (schedule.kind === 'once') return { at: text(schedule.at), ...shownPolicy }
   const limits = {
     ...schedule.times === undefined ? {} : { times: schedule.times },
@@ -128,17 +135,20 @@ function readPolicy(fields: Fields): Policy {
   const missed = orDefault(fields.missed, 'once')
   if (missed !== 'once' && missed !== 'all' && missed !== 'skip') throw badSchedule('missed', missed, "is unknown; write 'once', 'all' or 'skip'")
   if (fields.retry === undefined) return { missed, attempts: DEFAULT_ATTEMPTS, backoffMs: DEFAULT_BACKOFF_MS }
-  const { fields: retry } = readFields(fields.retry, { retry: ['attempts', 'backoff'] }, 'retry')
+  const { fields: retry } = readFields(fields.retry, { retry: ['attempts', 'backoff', 'constant'] }, 'retry')
   const attempts = orDefault(retry.attempts, DEFAULT_ATTEMPTS)
   if (typeof attempts !== 'number' || !Number.isInteger(attempts) || attempts < 1 || attempts > MOST_ATTEMPTS) {
     throw badSchedule('retry.attempts', attempts, `is no number of runs; write a whole number from 1 to ${MOST_ATTEMPTS}`)
   }
-  if (retry.backoff === undefined) return { missed, attempts, backoffMs: DEFAULT_BACKOFF_MS }
+  const constant = orDefault(retry.constant, false)
+  if (typeof constant !== 'boolean') throw badSchedule('retry.constant', constant, 'is no boolean; write true or false')
+  const growth = constant ? { constant } : {}
+  if (retry.backoff === undefined) return { missed, attempts, backoffMs: DEFAULT_BACKOFF_MS, ...growth }
   const backoff = readPeriod(retry.backoff, 'retry.backoff')
   if (backoff.months > 0 || backoff.days > 0 || backoff.ms > LONGEST_BACKOFF_MS) {
     throw badSchedule('retry.backoff', retry.backoff, "is too long; write at most an hour ('1h')")
   }
-  return { missed, attempts, backoffMs: backoff.ms }
+  return { missed, attempts, backoffMs: backoff.ms, ...growth }
 }
 
 function readTimes(fields: Fields): number | undefined {

@@ -12,7 +12,7 @@ import { readActorType, type ActorClass, type ActorType } from '../actors/actor-
 import type { Caller } from '../actors/authorize.ts'
 import { sleep } from '../core/clock.ts'
 import { messageOf, TroupeError } from '../core/errors.ts'
-import { checkId, checkKey, checkMember, checkType } from '../core/ids.ts'
+import { checkId, checkKey, checkMember, checkType, hash32, shardOf } from '../core/ids.ts'
 import { TlsIdentity } from '../core/tls-identity.ts'
 import { advertisedHost, reachableAt } from '../placement/addresses.ts'
 import { checkOwnGrants, type ClusterTls } from '../placement/grpc-tls.ts'
@@ -21,7 +21,8 @@ import { startCandidate, type PlacementCandidate } from '../placement/placement-
 import type { Probe } from '../placement/prober.ts'
 import type { ActorStore } from '../stores/actor-store.ts'
 import { openStores, type Stores } from '../stores/open-store.ts'
-import type { PackedReply } from './activation/app-turn.ts'
+import { storageEntry } from './activation/activation-storage.ts'
+import { storedReply, type PackedReply } from './activation/app-turn.ts'
 import { keyProblem } from './activation/once-entries.ts'
 import { ChainIds } from './dispatch/chain-ids.ts'
 import { CallClock } from './dispatch/call-clock.ts'
@@ -303,6 +304,18 @@ export class Host implements Dispatcher {
 
   readState(type: string, id: string, key: string, caller?: Caller): Promise<CallReply> {
     return this.#call({ type, id, method: key, args: [], caller }, 'read', 'key')
+  }
+
+  /** The stored bytes of a storage key, past its actor: of a type that no host runs now. */
+  async readStored(type: string, id: string, key: string, caller?: Caller): Promise<CallReply> {
+    checkType(type)
+    checkId(id)
+    checkKey(key)
+    await this.#life.authorizer?.ask({ type, id, method: key, kind: 'read', caller: caller ?? { kind: 'host', id: this.id } })
+    const { clock, shardBits } = this.#options
+    const [bytes] = await this.#stores.actors.loadEntries([{ actor: { type, id, shard: shardOf(hash32(type), id, shardBits) }, names: [storageEntry(key)] }])[0]!
+    const [headers, body] = storedReply(bytes, key, clock.wallMs())
+    return { value: undefined, app: { headers, body }, host: this.id, epoch: 0 }
   }
 
   refusal(bytes: number): TroupeError | undefined {

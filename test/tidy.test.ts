@@ -98,8 +98,8 @@ describe('documents', () => {
     expect([...documented].sort()).toEqual(Object.keys(errorCodes).sort())
   })
 
-  it('link only to files that exist in README.md', () => {
-    const linked = [...textOf('README.md').matchAll(/\]\(([\w./-]+)(?:#[\w-]*)?\)/g)].map(m => m[1]!)
+  it.each(['README.md', 'CHANGELOG.md', 'docs/dapr.md', 'docs/runbook.md'])('link only to files that exist in %s', file => {
+    const linked = [...textOf(file).matchAll(/\]\(([\w./-]+)(?:#[\w-]*)?\)/g)].map(m => join(dirname(file), m[1]!))
     expect(linked.filter(path => !existsSync(join(root, path)))).toEqual([])
   })
 

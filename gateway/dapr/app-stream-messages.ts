@@ -2,7 +2,7 @@
  * The messages of the event stream (`SubscribeActorEventsAlpha1` of dapr.proto), as proto-loader has them, and what they stand
  * for in the ports: registrations, requests, answers. Pure.
  */
-import { ACTOR_ERROR_HEADER, REENTRANCY_HEADER, type AppCallback, type AppReply, type AppRequest, type HeaderList } from '../../actors/app-channel.ts'
+import { ACTOR_ERROR_HEADER, METHOD_NOT_FOUND, REENTRANCY_HEADER, SERVICE_ERROR, type AppCallback, type AppReply, type AppRequest, type HeaderList } from '../../actors/app-channel.ts'
 import { TroupeError } from '../../core/errors.ts'
 import { checkType } from '../../core/ids.ts'
 import type { RawAppConfig } from './app-config.ts'
@@ -149,8 +149,8 @@ const NOT_FOUND = 5
 
 /** `path`: what the application was asked for, as a route. */
 export const failureOf = ({ code, message }: FailedMessage, path: string): TroupeError => code === NOT_FOUND
-  ? new TroupeError('UNKNOWN_METHOD', `actor method not found: ${path}`, { data: { message } })
-  : new TroupeError('METHOD_FAILED', `error from actor service: ${message}`)
+  ? new TroupeError('UNKNOWN_METHOD', `${METHOD_NOT_FOUND}${path}`, { data: { message } })
+  : new TroupeError('METHOD_FAILED', `${SERVICE_ERROR}${message}`)
 
 /** At most so many bytes on the wire. */
 export function sizeOf(message: ToApp): number {

@@ -2,6 +2,8 @@
  * What the HTTP and gRPC doors of one process know and do beside calls: the facts of the Dapr metadata API, and how strictly
  * that API is followed. Made once, given to both doors.
  */
+import { TroupeError } from '../../core/errors.ts'
+import type { Dispatcher } from '../../runtime/dispatch/dispatcher.ts'
 
 /** A component as the metadata API shows it. */
 export interface ComponentFact {
@@ -40,6 +42,12 @@ export interface DoorFacts {
   runtimeStatus(): 'INITIALIZING' | 'DISABLED' | 'RUNNING'
   /** Ends the process in good order; undefined where clients may not do that. */
   readonly shutdown?: (() => void) | undefined
+}
+
+/** As Dapr has it, strictly, reminders and timers are only for types that run here. @throws UNKNOWN_TYPE */
+export async function demandHosted(type: string, dispatcher: Dispatcher, timeoutMs?: number): Promise<void> {
+  const isHosted = dispatcher.runsType === undefined ? dispatcher.hostStatus().types.includes(type) : await dispatcher.runsType(type, timeoutMs)
+  if (!isHosted) throw new TroupeError('UNKNOWN_TYPE', `this host does not run ${type}`)
 }
 
 /** Of a host without an application. */

@@ -2,13 +2,14 @@
  * The host behind a sidecar's doors: another one whenever the application hosts other types, or none any more.
  *
  * Doors stay open meanwhile. A call that finds no host, or one that stops, waits for the next; it is called again only when it
- * is proved that it did not run (P6). What a host that stops is still asked by its own turns goes to that host: they read and
- * store until they have ended. Before the application has said what it hosts, calls wait, as Dapr has it.
+ * is proved that it did not run (P6); so is, for a while, one that a busy host refuses. What a host that stops is still asked by its
+ * own turns goes to that host: they read and store until they have ended. Before the application has said what it hosts, calls
+ * wait, as Dapr has it.
  */
 import { ACTOR_ERROR_HEADER, headerOf } from '../../actors/app-channel.ts'
 import type { ActorClass } from '../../actors/actor-type.ts'
 import type { Caller } from '../../actors/authorize.ts'
-import type { Clock } from '../../core/clock.ts'
+import { sleep, type Clock } from '../../core/clock.ts'
 import { TroupeError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type {
@@ -34,6 +35,8 @@ const isActorsError = ({ app }: CallReply): boolean => app !== undefined && head
 
 /** How long a call waits for a host when its caller does not say. */
 const WAIT_MS = 60_000
+/** How long a call is tried again that a busy host refuses: SDKs hand such a refusal to the application. */
+const PATIENCE_MS = 5_000
 const MOST_WAITING = 10_000
 const MOST_WAITING_BYTES = 256 * 1024 * 1024
 const RETRY_MS = 500
@@ -142,8 +145,13 @@ export class Hosting implements Dispatcher {
     return false
   }
 
+  runsType(type: string, timeoutMs?: number): Promise<boolean> {
+    return this.#on(async host => host.hostStatus().types.includes(type), { timeoutMs })
+  }
+
+  /** A busy host is asked for a while: only what waits here is bounded. */
   refusal(bytes: number): TroupeError | undefined {
-    return this.#host === undefined ? this.#waiting.refusal(bytes) : this.#host.refusal(bytes)
+    return this.#waiting.refusal(bytes)
   }
 
   call(request: CallRequest): Promise<CallReply> {
@@ -156,8 +164,12 @@ export class Hosting implements Dispatcher {
     return this.#on(host => host.manage(request), { ...request, bytes: weightOf(request.args) })
   }
 
+  /** State is there to be read whether or not anybody runs the type. */
   readState(type: string, id: string, key: string, caller?: Caller): Promise<CallReply> {
-    return this.#on(host => host.readState(type, id, key, caller))
+    return this.#on(host => host.readState(type, id, key, caller).catch((error: unknown) => {
+      if (!TroupeError.is(error, 'UNKNOWN_TYPE') && !TroupeError.is(error, 'NO_HOST')) throw error
+      return host.readStored(type, id, key, caller)
+    }))
   }
 
   listReminders(type: string, page: PageRequest, caller?: Caller): Promise<ReminderPage> {
@@ -169,34 +181,53 @@ export class Hosting implements Dispatcher {
   }
 
   async #on<Reply>(ask: (host: Host) => Promise<Reply>, patience: Patience = {}): Promise<Reply> {
+    let leftMs = Math.min(patience.timeoutMs ?? WAIT_MS, PATIENCE_MS)
     for (;;) {
       const host = this.#host ?? await this.#whenNext(patience)
       try {
         return await ask(host)
       } catch (error) {
+        if (!TroupeError.is(error) || error.executed !== 'no') throw error
+        if (error.code === 'OVERLOADED') {
+          const pauseMs = Math.max(1, error.retryAfterMs ?? 0)
+          if (pauseMs > leftMs) throw error
+          leftMs -= pauseMs
+          await this.#wait(() => sleep(this.#options.clock, pauseMs), patience)
+          continue
+        }
         const wasReplaced = this.#host !== host || this.#phase === 'changing'
-        if (!TroupeError.is(error, 'HOST_STOPPING') || error.executed !== 'no' || !wasReplaced || this.#phase === 'closed') throw error
+        if (error.code !== 'HOST_STOPPING' || !wasReplaced || this.#phase === 'closed') throw error
         if (this.#host === host) await this.#whenNext(patience)
       }
     }
   }
 
-  async #whenNext({ timeoutMs = WAIT_MS, signal, bytes = 0 }: Patience): Promise<Host> {
+  async #whenNext(patience: Patience): Promise<Host> {
+    const { timeoutMs = WAIT_MS } = patience
+    const late = Promise.withResolvers<never>()
+    const timer = this.#options.clock.after(Math.min(timeoutMs, WAIT_MS), () => late.reject(new TroupeError('NOT_READY',
+      this.#phase === 'starting' ? 'the application has not said which actors it hosts yet: its port does not answer; is it running?' : 'the sidecar hosts nothing at the moment; call again')))
+    try {
+      return await this.#wait(() => Promise.race([this.#next.promise, late.promise]), patience)
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** Until what `event` begins has come, or the caller gives up. @throws OVERLOADED when too much waits already · CANCELLED */
+  async #wait<Event>(event: () => Promise<Event>, { signal, bytes = 0 }: Patience): Promise<Event> {
     const refusal = this.#waiting.refusal(bytes)
     if (refusal !== undefined) throw refusal
     const over = Promise.withResolvers<never>()
-    const timer = this.#options.clock.after(Math.min(timeoutMs, WAIT_MS), () => over.reject(new TroupeError('NOT_READY',
-      this.#phase === 'starting' ? 'the application has not said which actors it hosts yet: its port does not answer; is it running?' : 'the sidecar hosts nothing at the moment; call again')))
     const givenUp = (): void => over.reject(new TroupeError('CANCELLED', 'the caller gave up before there was a host to call', { executed: 'no', cause: signal?.reason }))
     if (signal?.aborted === true) givenUp()
     signal?.addEventListener('abort', givenUp, { once: true })
     this.#waiting.enter(bytes)
     try {
-      return await Promise.race([this.#next.promise, over.promise])
+      return await Promise.race([event(), over.promise])
     } finally {
       this.#waiting.leave(bytes)
       signal?.removeEventListener('abort', givenUp)
-      timer.cancel()
     }
   }
 

@@ -7,7 +7,7 @@
  */
 import { ACTOR_CANCEL_HEADER, failureOf, type CallPurpose } from './app-answer.ts'
 import { AppGate } from './app-gate.ts'
-import { replyHeaders, requestHeaders } from './app-headers.ts'
+import { replyHeaders, requestHeaders } from './passed-headers.ts'
 import { actorPath, methodPath, reminderPath, timerPath } from './app-paths.ts'
 import type { AppWire, WireReply, WireRequest } from './app-wire.ts'
 import { reminderBody, timerBody } from './callback-body.ts'

@@ -19,7 +19,7 @@ import type { ResiliencySpec } from './resiliency/resiliency-spec.ts'
 export interface ResourceOptions {
   /** Folders, or lists of them separated by commas. */
   readonly paths: readonly string[]
-  readonly configFile?: string | undefined
+  readonly configFiles?: readonly string[]
   /** Resources that name another one are left out; undefined or '': none are. */
   readonly namespace?: string | undefined
   /** Resources with scopes are taken when it is among them. */
@@ -42,7 +42,7 @@ export interface DaprResources {
 
 /** @throws BAD_OPTION that lists all problems, one a line: file, document, field, remedy */
 export function readResources(options: ResourceOptions): DaprResources {
-  const { cwd, log, env, configFile } = options
+  const { cwd, log, env, configFiles = [] } = options
   const problems = new Problems()
   const folders = new Set(options.paths.flatMap(path => path.split(',')).map(path => path.trim()).filter(path => path !== ''))
   const resources = [...folders].flatMap(folder => readFolder(folder, cwd, problems)).filter(resource => isOurs(resource, options))
@@ -50,7 +50,7 @@ export function readResources(options: ResourceOptions): DaprResources {
   const store = findActorStateStore(components)
   const secrets = new Secrets(components, { env, cwd, namespace: options.namespace, appId: options.appId })
   const storeUrl = store === undefined ? undefined : actorStoreUrl(store, secrets, log)
-  const enabledFeatures = configFile === undefined ? [] : readConfiguration(configFile, readResourceFile(configFile, cwd, problems), log, problems)
+  const enabledFeatures = [...new Set(configFiles.flatMap(file => readConfiguration(file, readResourceFile(file, cwd, problems), log, problems)))]
   const resiliency = readResiliency(resources.filter(({ kind }) => kind === 'Resiliency'), log)
   problems.throwIfAny()
   for (const component of components) if (component !== store) tellPassedOver(component, log)

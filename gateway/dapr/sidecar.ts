@@ -11,7 +11,7 @@ import type { AppChannel } from '../../actors/app-channel.ts'
 import type { ActorClass } from '../../actors/actor-type.ts'
 import { appActorClass } from '../../runtime/activation/app-actor.ts'
 import type { Gateway } from '../../runtime/gateway.ts'
-import { createHost } from '../../runtime/host.ts'
+import { Host } from '../../runtime/host.ts'
 import type { HostOptions } from '../../runtime/host-options.ts'
 import { MemoryActorStore } from '../../stores/memory/actor-store.ts'
 import { MemoryClusterStore } from '../../stores/memory/cluster-store.ts'
@@ -117,10 +117,10 @@ class RunningSidecar implements Sidecar {
     this.ended.catch(() => undefined)
     this.#fail = ended.reject
     this.#over = ended.resolve
-    this.#resources = readResources({ paths: resourcesPaths, configFile: configFiles[0], namespace: options.host.namespace, appId, env, cwd: process.cwd(), log })
+    this.#resources = readResources({ paths: resourcesPaths, configFiles, namespace: options.host.namespace, appId, env, cwd: process.cwd(), log })
     const hostOptions = this.#hostOptions()
     this.#hosting = new Hosting({
-      appId, clock, log, onFailed: this.#fail, open: actors => createHost({ ...hostOptions, actors }),
+      appId, clock, log, onFailed: this.#fail, open: actors => this.#openHost({ ...hostOptions, actors }),
       resiliency: new ActorResiliency(this.#resources.resiliency, { clock, random: options.host.random ?? new SystemRandom(), log }),
     })
     const overHttp = app !== undefined && app.protocol !== 'grpc'
@@ -148,6 +148,14 @@ class RunningSidecar implements Sidecar {
       // Memory must outlast the host that is replaced.
       store: store === 'memory:' ? { actors: new MemoryActorStore(), cluster: new MemoryClusterStore(this.#clock) } : store,
     }
+  }
+
+  async #openHost(options: HostOptions): Promise<Host> {
+    const host = new Host(options)
+    // The doors are not its own; others are told of them as if they were.
+    Object.assign(host.addresses, this.addresses)
+    await host.start()
+    return host
   }
 
   #openDoors(): Gateway[] {

@@ -48,9 +48,12 @@ export function readTimerSetting(fields: TimerFields, nowMs: number): TimerSetti
     },
     callback,
     data: fields.data,
-    written: { dueTime, period, ttl: until === undefined ? '' : instantText(until) },
+    written: { dueTime, period, ttl: until === undefined || looksLikeInstant(ttl) ? ttl : instantText(until) },
   }
 }
+
+/** As the standard lists them. */
+export const inOrder = (timers: readonly TimerInfo[]): TimerInfo[] => [...timers].sort((a, b) => a.name < b.name ? -1 : 1)
 
 /** What a timer shows of its times; those that were not given are left out. */
 export const shownTimer = ({ written }: TimerInfo): Partial<WrittenSchedule> => ({

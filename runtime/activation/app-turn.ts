@@ -7,7 +7,7 @@
  * application that was told "stored" holds it for stored, whatever it answers afterwards (docs/decisions/030-applications.md).
  */
 import type { AppHosting } from '../../actors/actor-type.ts'
-import { ACTOR_ERROR_HEADER, headerOf, REENTRANCY_HEADER, type AppCallback, type AppCallbackReply, type AppReply, type HeaderList } from '../../actors/app-channel.ts'
+import { ACTOR_ERROR_HEADER, EXPIRES_HEADER, headerOf, REENTRANCY_HEADER, type AppCallback, type AppCallbackReply, type AppReply, type HeaderList } from '../../actors/app-channel.ts'
 import { jsonText } from '../../actors/json-values.ts'
 import { JSON_TYPE } from '../../actors/call-body.ts'
 import { rebuildActorError } from '../../actors/errors.ts'
@@ -19,9 +19,6 @@ import { decodeStored, expiryOf } from './stored-value.ts'
 
 /** As it travels between hosts, and as `Invocation.appReply` says. */
 export type PackedReply = readonly [headers: HeaderList, body: Uint8Array]
-
-/** When the stored value expires, RFC 3339. */
-export const EXPIRES_HEADER = 'metadata.ttlexpiretime'
 
 const nothing = new Uint8Array(0)
 const jsonHeaders: HeaderList = ['content-type', JSON_TYPE]
@@ -107,8 +104,15 @@ function parsed(text: string): unknown {
 }
 
 async function readState(activation: Activation, key: string): Promise<PackedReply> {
-  const bytes = await readEntry(activation, storageEntry(key), undefined)
+  return storedReply(await readEntry(activation, storageEntry(key), undefined), key, activation.services.wallMs())
+}
+
+/** What is told of a stored value. */
+export function storedReply(bytes: Uint8Array | undefined, key: string, nowMs: number): PackedReply {
   const expiresAt = bytes && expiryOf(bytes)
-  if (bytes === undefined || (expiresAt !== undefined && expiresAt <= activation.services.wallMs())) return [[], nothing]
-  return [expiresAt === undefined ? [] : [EXPIRES_HEADER, new Date(expiresAt).toISOString()], decodeStored(bytes, key) as Uint8Array]
+  if (bytes === undefined || (expiresAt !== undefined && expiresAt <= nowMs)) return [[], nothing]
+  const value = decodeStored(bytes, key)
+  // A class left it, and no host runs it as one any more.
+  const body = value instanceof Uint8Array ? value : Buffer.from(jsonText(value))
+  return [expiresAt === undefined ? [] : [EXPIRES_HEADER, new Date(expiresAt).toISOString()], body]
 }

@@ -145,7 +145,9 @@ function requestsOf(call: Invocation, hostId: string): readonly AuthorizeRequest
   const caller = callerOf(call, hostId)
   const about = { type: call.typeName, id: call.id, caller }
   const kind = call.once?.delivery !== undefined ? 'send' : call.kind === 'method' || call.kind === 'body' ? 'call' : call.kind as 'read' | 'manage'
-  const request: AuthorizeRequest = { ...about, method: call.methodName, kind }
+  // Two ways to set one, which are one thing to whoever decides.
+  const method = call.methodName === 'reminders.setData' && kind === 'manage' ? 'reminders.set' : call.methodName
+  const request: AuthorizeRequest = { ...about, method, kind }
   const target = kind === 'manage' ? targetOf(call) : undefined
   return target === undefined ? [request] : [request, { ...about, method: target, kind: 'reminder' }]
 }

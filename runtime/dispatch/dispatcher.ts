@@ -129,6 +129,8 @@ export interface ActorLocation {
 export interface Dispatcher {
   /** This host runs the type as a class: its calls come with `args`. All others come with `body`. Absent: it runs all. */
   runsClass?(type: string): boolean
+  /** Whether this very host runs the type; waits until that is known. Absent: `hostStatus` tells. */
+  runsType?(type: string, timeoutMs?: number): Promise<boolean>
   /**
    * Asked by a door before it reads a call's body of so many bytes (0 when unknown): OVERLOADED when this host takes no more
    * calls from outside now. Absent: it takes all.

@@ -10,6 +10,7 @@ import { mechanisms } from '../../core/mechanisms.ts'
 import type { Message, PeerLink } from '../transport/transport.ts'
 import type { HostLives, LostLife } from './host-lives.ts'
 import { flag, kind, packArgs, packOnce, unpackError, unpackResult } from './messages.ts'
+import { fromHost } from './remote-error.ts'
 import { RemoteStream } from './remote-stream.ts'
 
 interface OutgoingHooks {
@@ -171,7 +172,7 @@ export class Outgoing {
   }
 
   #receiveError(awaited: Awaited, id: number, packed: unknown): void {
-    const error = unpackError(packed)
+    const error = fromHost(unpackError(packed), awaited.link.peerId)
     const call = this.#take(awaited, id)
     if (call === undefined) {
       awaited.streams.get(id)?.end(error)

@@ -2,12 +2,14 @@
  * Rows that Dapr keeps in Redis: each key a hash with the fields `data` and `version`, its time to live that of the key; very old rows
  * are plain strings. Documents of RedisJSON are told, not read: their text is not what was written.
  *
- * Keys come by SCAN, never KEYS, so the server serves others meanwhile; of a cluster, node after node.
+ * Keys come by SCAN, never KEYS, so the server serves others meanwhile; of a cluster, node after node. Troupe's own, where it is
+ * imported into the same server, are left out.
  */
 import { Cluster, Redis } from 'ioredis'
 import { messageOf, TroupeError } from '../../core/errors.ts'
 import type { DaprRow, DaprRows, UnreadableRow } from '../dapr-rows.ts'
 import { parseRedisUrl, type RedisAddress } from './address.ts'
+import { isOwnKey } from './keys.ts'
 
 /** Keys that a SCAN looks at. */
 const PAGE = 500
@@ -46,7 +48,8 @@ export class RedisDaprRows implements DaprRows {
       let cursor = '0'
       do {
         const [next, page] = await this.#answer(node.scan(cursor, 'COUNT', PAGE))
-        if (page.length > 0) yield page
+        const others = page.filter(key => !isOwnKey(key))
+        if (others.length > 0) yield others
         cursor = next
       } while (cursor !== '0')
     }

@@ -36,6 +36,9 @@ export class RedisKeys {
   }
 }
 
+/** Nobody else has keys that begin so. */
+export const isOwnKey = (key: string): boolean => key.startsWith('{troupe:')
+
 export const claimKey = (shard: string): string => `${shard}:claim`
 export const headsKey = (shard: string): string => `${shard}:heads`
 export const entriesKey = (shard: string, id: string): string => `${shard}:entries:${id}`

@@ -72,12 +72,12 @@ test('what could be no header is refused', async () => {
 
 const thrown: [code: ConstructorParameters<typeof TroupeError>[0], text: string, usual: [number, string], strict: [number, string]][] = [
   ['METHOD_FAILED', 'error from actor service: (500) custom error', ...twice(grpc.INTERNAL, 'error invoke actor method: error from actor service: (500) custom error')],
-  ['UNKNOWN_METHOD', 'actor method not found: actors/App/a/method/m', [grpc.NOT_FOUND, 'error invoke actor method: actor method not found: actors/App/a/method/m'], [grpc.INTERNAL, 'error invoke actor method: actor method not found: actors/App/a/method/m']],
+  ['UNKNOWN_METHOD', 'actor method not found: actors/App/a/method/m', ...twice(grpc.INTERNAL, 'error invoke actor method: actor method not found: actors/App/a/method/m')],
   ['STACK_DEPTH', 'App/a → …', ...twice(grpc.RESOURCE_EXHAUSTED, 'maximum stack depth exceeded')],
   ['UNKNOWN_TYPE', 'no host runs App', [grpc.FAILED_PRECONDITION, "did not find address for actor 'App/a': no host runs App"],
     [grpc.INTERNAL, "error invoke actor method: failed to lookup actor: api error: code = FailedPrecondition desc = did not find address for actor 'App/a'"]],
-  ['APP_UNREACHABLE', 'actor host is not connected', ...twice(grpc.UNAVAILABLE, 'error invoke actor method: actor host is not connected')],
-  ['HOST_STOPPING', 'this host stops', ...twice(grpc.UNAVAILABLE, 'actor runtime is closed: this host stops')],
+  ['APP_UNREACHABLE', 'actor host is not connected', [grpc.UNAVAILABLE, 'error invoke actor method: actor host is not connected'], [grpc.INTERNAL, 'error invoke actor method: actor host is not connected']],
+  ['HOST_STOPPING', 'this host stops', [grpc.UNAVAILABLE, 'actor runtime is closed: this host stops'], [grpc.UNAVAILABLE, 'actor runtime is closed']],
 ]
 
 function twice(code: number, text: string): [[number, string], [number, string]] {

@@ -81,9 +81,9 @@ test('a reminder is registered with what it says; bytes stay bytes', async () =>
 test.each<[object | undefined, object | undefined]>([
   [undefined, undefined],
   [{ drop: {} }, { attempts: 1 }],
-  [{ constant: { interval: { seconds: 2, nanos: 500_000_000 }, maxRetries: 5 } }, { attempts: 6, backoff: 2500 }],
-  [{ constant: { interval: { seconds: 1 } } }, { attempts: 1_000_000, backoff: 1000 }],
-  [{ constant: { maxRetries: 0 } }, { attempts: 1, backoff: 0 }],
+  [{ constant: { interval: { seconds: 2, nanos: 500_000_000 }, maxRetries: 5 } }, { attempts: 6, backoff: 2500, constant: true }],
+  [{ constant: { interval: { seconds: 1 } } }, { attempts: 1_000_000, backoff: 1000, constant: true }],
+  [{ constant: { maxRetries: 0 } }, { attempts: 1, backoff: 0, constant: true }],
 ])('the failure policy %j is honoured', async (failurePolicy, retry) => {
   const { ask, dispatcher } = await serve()
   await ask('RegisterActorReminder', { actorId: 'a', name: 'r', period: '1s', failurePolicy })

@@ -57,7 +57,7 @@ test('errors have the codes and texts of the standard', async () => {
   const asked = dispatcher.managed.length
   expect(await told([{ operationType: 'increment', key: 'k' }])).toEqual([grpc.UNIMPLEMENTED, 'operation type increment not supported'])
   expect(await told([upsert('', '1')])).toEqual([grpc.INTERNAL, 'error saving actor transaction state: missing key'])
-  expect(await told([upsert('k', '1', { ttlInSeconds: '1.5' })])).toEqual([grpc.INTERNAL, expect.stringMatching(/^error saving actor transaction state: ttlInSeconds: "1.5"/)])
+  expect(await told([upsert('k', '1', { ttlInSeconds: '1.5' })])).toEqual([grpc.INTERNAL, expect.stringMatching(/^error saving actor transaction state: ttlInSeconds of key "k": "1.5" must be a whole number of seconds/)])
   expect(dispatcher.managed.length).toBe(asked)
   const door: Dispatcher = dispatcher
   door.readState = async () => { throw thrown }

@@ -12,13 +12,15 @@ export interface SidecarSetting {
   readonly health?: NonNullable<NonNullable<SidecarOptions['app']>['health']>
   readonly resourcesPaths?: readonly string[]
   readonly wantsList?: boolean
+  readonly maxBodyBytes?: number
+  readonly configFiles?: readonly string[]
   readonly host?: Partial<SidecarOptions['host']>
 }
 
 export async function sidecarOf(setting: SidecarSetting = {}): Promise<Sidecar & { readonly http: string; readonly grpc: string }> {
-  const { appId = 'app', appPort, protocol = 'http', store, strict = false, health, resourcesPaths = [], wantsList = false } = setting
+  const { appId = 'app', appPort, protocol = 'http', store, strict = false, health, resourcesPaths = [], configFiles = [], wantsList = false, maxBodyBytes = 4 * 1024 * 1024 } = setting
   const sidecar = await startSidecar({
-    appId, strict, resourcesPaths, configFiles: [], maxBodyBytes: 4 * 1024 * 1024, defaultStore: 'memory:', blockShutdownMs: 0, env: {}, log: silentLogger,
+    appId, strict, resourcesPaths, configFiles, maxBodyBytes, defaultStore: 'memory:', blockShutdownMs: 0, env: {}, log: silentLogger,
     app: appPort === undefined && protocol !== 'grpc' ? undefined : { port: appPort ?? 0, protocol, address: '127.0.0.1', maxConcurrency: 0, apiToken: undefined, health, wantsList },
     doors: { listen: ['127.0.0.1'], httpPort: 0, grpcPort: 0, publicPort: undefined, security: {} },
     host: { ...store === undefined ? {} : { store }, ...setting.host }, onShutdownRequested: () => undefined,

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { connect } from '../../gateway/client.ts'
 import { Actor, createHost, httpGateway, type Host } from '../../index.ts'
 import { ask, DaprApplication } from './dapr-application.ts'
 import { sidecarOf } from './running-sidecar.ts'
@@ -72,6 +73,19 @@ describe('a cluster of a TypeScript host and two applications', () => {
     // From a class to an application, and from an application to a class.
     expect((await ask(go.http, 'POST', '/actors/Ledger/bob/method/pass', '["PyCounter","bob",3]')).text).toBe('3')
     expect((await ask(host.http, 'POST', '/actors/PyCounter/eve/method/callLedger')).text).toBe('7')
+  })
+
+  it('answers a TypeScript client, whatever the application calls its answer', async () => {
+    const store = storeOf()
+    const [host, py] = [await hostOf(store), await counting('PyCounter', store)]
+    py.app.on('nothing', () => ({ headers: {} })).on('text', () => ({ headers: { 'content-type': 'text/plain' }, body: '"t"' })).on('list', ({ body }) => body)
+    await eventuallyServed(() => ask(host.http, 'POST', '/actors/PyCounter/ada/method/add', '0'))
+    for (const door of [host.http, py.http]) {
+      const client = connect(door)
+      onTestFinished(() => client.close())
+      const ada = client.actor('PyCounter', 'ada') as unknown as Record<'add' | 'nothing' | 'text' | 'list', (...args: unknown[]) => Promise<unknown>>
+      expect([await ada.add(0), await ada.nothing(), await ada.text(), await ada.list([1], { a: 2 })]).toEqual([0, undefined, 't', [[1], { a: 2 }]])
+    }
   })
 
   it('keeps state, reminders and timers of both kinds by any door', async () => {

@@ -2,6 +2,7 @@
  * `troupe run` with a real application: a program that knows nothing of Troupe finds its sidecar in its environment, its actors
  * answer by it, and both end together, in order.
  */
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { callHttp, TestProcesses, type TroupeProcess } from './processes.ts'
 
@@ -75,6 +76,20 @@ describe('troupe run', () => {
     expect(await process.ended()).toEqual({ code: 0, signal: null })
     expect(process.stdout).toContain('== APP == told to end')
   })
+
+  it("has the README's application count, and go on counting when it is started again", async () => {
+    const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const app = processes.write('app.mjs', /```js\n(\/\*\* app\.mjs[\s\S]*?)```/.exec(text)![1]!)
+    const port = await freePort()
+    for (const expected of [1, 3]) {
+      const started = processes.start('run', ['run', '--app-id', 'shop', '--app-port', String(port), '--', process.execPath, app])
+      const http = String((await started.ready()).http)
+      const response = await fetch(`${http}/v1.0/actors/Cart/ada/method/add`, { method: 'POST' })
+      expect([response.status, await response.text()]).toEqual([200, String(expected)])
+      expect(await processes.run(['call', 'Cart/ada', 'add', '--to', http])).toMatchObject({ code: 0, stdout: `${expected + 1}\n` })
+      expect(await started.stop()).toMatchObject({ code: expect.any(Number) as number })
+    }
+  }, 40_000)
 
   it("starts though nothing listens at Dapr's placement and scheduler, and says once that they change nothing", async () => {
     const { process } = await run('--placement-host-address', 'localhost:50005', '--scheduler-host-address', 'localhost:50006', '--metrics-port', '9090')

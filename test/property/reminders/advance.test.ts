@@ -29,8 +29,8 @@ const schedule: fc.Arbitrary<Schedule> = fc.oneof(
   })),
 )
 const policy: fc.Arbitrary<Policy> = fc.record({
-  missed: fc.constantFrom('once', 'all', 'skip'), attempts: fc.integer({ min: 1, max: 3 }), backoffMs: fc.constantFrom(0, 1_000, 50_000),
-})
+  missed: fc.constantFrom('once', 'all', 'skip'), attempts: fc.integer({ min: 1, max: 3 }), backoffMs: fc.constantFrom(0, 1_000, 50_000), constant: fc.constant(true as const),
+}, { requiredKeys: ['missed', 'attempts', 'backoffMs'] })
 const step = fc.record({
   lateMs: fc.oneof({ weight: 4, arbitrary: fc.nat(50) }, { weight: 2, arbitrary: fc.nat(3 * MINUTE) }, { weight: 1, arbitrary: fc.nat(20 * DAY) }),
   takesMs: fc.oneof({ weight: 3, arbitrary: fc.nat(50) }, { weight: 1, arbitrary: fc.nat(3 * MINUTE) }),

@@ -131,8 +131,8 @@ describe('a stored schedule', () => {
       fc.record({ kind: fc.constant('cron' as const), cron: fc.constantFrom('0 3 1 * *', '*/5 * * * * *', '@daily', '0 0 L * 5'), tz: zone, from: fc.constant(now), ...limits }),
     )
     const policy: fc.Arbitrary<Policy> = fc.record({
-      missed: fc.constantFrom('once', 'all', 'skip'), attempts: fc.integer({ min: 1, max: 1000 }), backoffMs: fc.nat(3_600_000),
-    })
+      missed: fc.constantFrom('once', 'all', 'skip'), attempts: fc.integer({ min: 1, max: 1000 }), backoffMs: fc.nat(3_600_000), constant: fc.constant(true as const),
+    }, { requiredKeys: ['missed', 'attempts', 'backoffMs'] })
     fc.assert(fc.property(schedule, policy, (given, p) => {
       const stored = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as unknown as Schedule
       expect(readSchedule(showSchedule(stored, p), now)).toEqual({ schedule: stored, policy: p, overwrite: true })

@@ -65,6 +65,12 @@ test('codec bytes are told to be such; an idempotency key is the call\'s', async
   expect(served.dispatcher.requests[0]!.idempotencyKey).toBe('k1')
 })
 
+test("a call of Troupe's own client is one without arguments too", async () => {
+  const served = await serving({ m: () => new Answered('') })
+  await served.ask(at('m'), { method: 'POST', headers: { accept: 'application/x-msgpack' } })
+  expect(bodyOf(served)).toMatchObject({ codec: true })
+})
+
 test.each(['null', 'false', '0', '""', '', '{ "a" : 1.0 }', 'undefined'])('the answer %j comes back byte for byte', async text => {
   const served = await serving({ m: () => new Answered(text, 'content-type', 'application/json') })
   const { head, body } = await raw(served, `POST ${at('m')} HTTP/1.1`)

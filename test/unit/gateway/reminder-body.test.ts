@@ -1,6 +1,6 @@
 // The body that creates a reminder: Dapr's fields, Troupe's own, and what cannot be both.
 import { expect, test } from 'vitest'
-import { readReminderBody } from '../../../gateway/reminder-body.ts'
+import { readReminderBody, readReminderRequest } from '../../../gateway/reminder-body.ts'
 import { readSchedule } from '../../../reminders/schedule.ts'
 
 const now = Date.parse('2026-03-01T00:00:00Z')
@@ -23,10 +23,10 @@ test.each<[unknown, unknown[]]>([
 })
 
 test.each<[unknown, unknown]>([
-  [{ constant: { interval: '2s', maxRetries: 5 } }, { attempts: 6, backoff: 2000 }],
-  [{ constant: { interval: '1.5s', max_retries: 0 } }, { attempts: 1, backoff: 1500 }],
-  [{ constant: {} }, { attempts: 1_000_000, backoff: 0 }],
-  [{ constant: { interval: 'PT1M', maxRetries: 4_294_967_295 } }, { attempts: 1_000_000, backoff: 60_000 }],
+  [{ constant: { interval: '2s', maxRetries: 5 } }, { attempts: 6, backoff: 2000, constant: true }],
+  [{ constant: { interval: '1.5s', max_retries: 0 } }, { attempts: 1, backoff: 1500, constant: true }],
+  [{ constant: {} }, { attempts: 1_000_000, backoff: 0, constant: true }],
+  [{ constant: { interval: 'PT1M', maxRetries: 4_294_967_295 } }, { attempts: 1_000_000, backoff: 60_000, constant: true }],
   [{ drop: {} }, { attempts: 1 }],
   [{ drop: {}, constant: null }, { attempts: 1 }],
 ])('the failure policy %j is honoured in both spellings', (policy, retry) => {
@@ -64,4 +64,30 @@ test.each<[string, unknown, string, RegExp]>([
   ['a word', 'x', 'MALFORMED_BODY', /JSON object/],
 ])('%s is refused', (_what, body, code, says) => {
   expect(() => read(body)).toThrow(expect.objectContaining({ code, executed: 'no', message: expect.stringMatching(says) as string }))
+})
+
+const strictly = (body: unknown) => readReminderRequest('r', Buffer.from(JSON.stringify(body)), now, true)
+const asThere = { missed: 'all', retry: { attempts: 4, backoff: 1000, constant: true } }
+
+test.each<[unknown, object, object]>([
+  [{ dueTime: '5s' }, { at: at('2026-03-01T00:00:05Z') }, { dueTime: '5s', period: '', ttl: '' }],
+  [{ period: 'R3/PT1M', ttl: null, failurePolicy: { drop: {} } }, { every: 60_000, times: 3 }, { dueTime: '', period: 'R3/PT1M', ttl: '' }],
+  [{ period: 'R0/1s', failure_policy: 'none', failurePolicy: 5 }, { every: 1000 }, { dueTime: '', period: 'R0/1s', ttl: '' }],
+  [{ period: '1s', overwrite: false, schedule: { cron: '* * * * *' }, method: 'tick', args: 1 }, { every: 1000, overwrite: false }, { dueTime: '', period: '1s', ttl: '' }],
+])("strictly, %j has Dapr's fields alone: every missed run, and its own policy", (body, schedule, written) => {
+  expect(strictly(body)).toEqual({ operation: 'reminders.setData', args: ['r', { ...schedule, ...asThere }, undefined, written] })
+})
+
+test.each<[unknown, RegExp]>([
+  [{ period: 'P1D' }, /unsupported period format/], [{ period: 'R2/P1M' }, /unsupported period format/], [{ period: 'P1W' }, /unsupported period format/],
+  [{ schedule: { every: '1s' } }, /job must have either a due time or a schedule/], [{ dueTime: '1s', ttl: '1h' }, /job must have a schedule to have a ttl/], [[], /JSON object/],
+])('strictly, %j is refused', (body, says) => {
+  expect(() => strictly(body)).toThrow(says)
+})
+
+test('data goes on as it was written, in both modes', () => {
+  for (const strict of [false, true]) {
+    const { args } = readReminderRequest('r', Buffer.from('{"dueTime":"1s","data":{ "n" : 1.0 }}'), now, strict)
+    expect(args[2]).toEqual({ json: '{"n":1.0}' })
+  }
 })

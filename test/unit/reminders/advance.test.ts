@@ -84,6 +84,15 @@ describe("missed: 'skip'", () => {
 })
 
 describe('a run that fails', () => {
+  it('is tried again after the backoff each time, where that is constant', () => {
+    let r = reminder(minutely, { attempts: 5, constant: true })
+    for (let i = 1; i < 5; i++) {
+      const { reminder: next, due } = failed(r, 'kaputt', T)
+      expect(due).toBe(T + 1_000)
+      r = decodeReminder(encodeReminder(next), 'x')
+    }
+  })
+
   it('is tried again after 1, 2, 4, … times the backoff, an hour at most, with its due time and what it stands for', () => {
     let r = reminder(minutely, { attempts: 20 })
     let now = T + 2 * MINUTE

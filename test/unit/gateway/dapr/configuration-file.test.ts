@@ -3,7 +3,7 @@ import { problemsOf, read } from './resource-folder.ts'
 
 const configuration = (spec: string): Record<string, string> =>
   ({ 'config.yaml': `apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata:\n  name: appconfig\nspec:\n${spec}` })
-const given = { paths: [], configFile: 'config.yaml' }
+const given = { paths: [], configFiles: ['config.yaml'] }
 
 test('its features, and one warning for the rest', () => {
   const { enabledFeatures, warnings } = read(configuration(`  tracing:
@@ -24,6 +24,11 @@ test('its features, and one warning for the rest', () => {
   expect(enabledFeatures).toEqual(['ActorStateTTL'])
   expect(warnings).toEqual(['config.yaml: Troupe does not do what the configuration says of tracing, metrics, mtls, appHttpPipeline'])
   expect(read({ 'config.yaml': 'kind: Configuration\n' }, given)).toMatchObject({ enabledFeatures: [], warnings: [] })
+})
+
+test('several files give the features of all', () => {
+  const of = (name: string): string => configuration(`  features: [{name: ${name}, enabled: true}]\n`)['config.yaml']!
+  expect(read({ 'a.yaml': of('A'), 'b.yaml': of('B') }, { paths: [], configFiles: ['a.yaml', 'b.yaml'] }).enabledFeatures).toEqual(['A', 'B'])
 })
 
 test('what has another shape is refused', () => {

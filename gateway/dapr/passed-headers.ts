@@ -10,33 +10,17 @@ import type { HeaderList } from '../../actors/app-channel.ts'
 import { TOKEN_HEADER } from '../api-token.ts'
 
 const hopByHop = ['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings', 'content-length']
-const ofRequests: ReadonlySet<string> = new Set([...hopByHop, 'host', 'expect', TOKEN_HEADER])
+/** The last one says that a request is the sidecar's own. */
+const ofRequests: ReadonlySet<string> = new Set([...hopByHop, 'host', 'expect', TOKEN_HEADER, 'dapr-api-call'])
 const ofReplies: ReadonlySet<string> = new Set(hopByHop)
 
 const COLON = 0x3a
 
-/** Of a request, from node's `rawHeaders`. */
-export function forwardedHeaders(raw: readonly string[]): string[] {
-  const kept: string[] = []
-  let connection: string | undefined
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i]!.toLowerCase()
-    if (name === 'connection') connection = connection === undefined ? raw[i + 1]! : `${connection},${raw[i + 1]!}`
-    // The names of HTTP/2 that are no headers begin with a colon.
-    else if (!ofRequests.has(name) && name.charCodeAt(0) !== COLON && !name.startsWith('proxy-')) kept.push(name, raw[i + 1]!)
-  }
-  return connection === undefined || connection === 'keep-alive' || connection === 'close' ? kept : withoutNamed(kept, connection)
-}
+/** The caller's headers for the application; from node's `rawHeaders` as well. */
+export const requestHeaders = (given: HeaderList): string[] => passed(given, name => !ofRequests.has(name))
 
-/** Of an application's answer: metadata of gRPC that is bytes (`-bin`) is no header. */
-export function returnedHeaders(given: HeaderList): string[] {
-  const kept: string[] = []
-  for (let i = 0; i < given.length; i += 2) {
-    const name = given[i]!.toLowerCase()
-    if (!ofReplies.has(name) && !name.endsWith('-bin') && !name.startsWith('proxy-') && name.charCodeAt(0) !== COLON) kept.push(name, given[i + 1]!)
-  }
-  return kept
-}
+/** The application's headers for the caller: metadata of gRPC that is bytes (`-bin`) is no header. */
+export const replyHeaders = (given: HeaderList): string[] => passed(given, name => !ofReplies.has(name) && !name.endsWith('-bin'))
 
 /** Without those that HTTP cannot carry. */
 export function legalHeaders(given: HeaderList): string[] {
@@ -66,8 +50,21 @@ export function joinedHeaders(given: HeaderList): string[] {
   return joined
 }
 
+function passed(given: HeaderList, passes: (name: string) => boolean): string[] {
+  const kept: string[] = []
+  let connection: string | undefined
+  for (let i = 0; i + 1 < given.length; i += 2) {
+    const name = given[i]!.toLowerCase()
+    const value = given[i + 1]!
+    if (name === 'connection') connection = connection === undefined ? value : `${connection},${value}`
+    // The names of HTTP/2 that are no headers begin with a colon.
+    else if (passes(name) && name.charCodeAt(0) !== COLON && !name.startsWith('proxy-')) kept.push(name, value)
+  }
+  return connection === undefined || connection === 'keep-alive' || connection === 'close' ? kept : withoutNamed(kept, connection)
+}
+
 /** The sender may call any header one of the connection. */
-function withoutNamed(list: string[], connection: string): string[] {
+function withoutNamed(list: readonly string[], connection: string): string[] {
   const named = new Set(connection.toLowerCase().split(',').map(name => name.trim()))
   const kept: string[] = []
   for (let i = 0; i < list.length; i += 2) if (!named.has(list[i]!)) kept.push(list[i]!, list[i + 1]!)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { replyHeaders, requestHeaders } from '../../../../gateway/dapr/app-headers.ts'
+import { replyHeaders, requestHeaders } from '../../../../gateway/dapr/passed-headers.ts'
 
 describe('headers', () => {
   it('of a caller reach the application, but for those of its connection and of its sidecar', () => {
