@@ -86,7 +86,10 @@ export async function startTogether({ settings, application, metricsPort, log, s
     throw error
   })
   log.info({ pid: running.pid, command: application.command }, 'the application runs')
-  void running.ended.then(code => finished.resolve({ reason: `the application ended with code ${code}`, code }))
+  let failed = false
+  sidecar.ended.catch(() => { failed = true })
+  // Unless it was ended because of the sidecar, whose failure is the reason then.
+  void running.ended.then(code => { if (!failed) finished.resolve({ reason: `the application ended with code ${code}`, code }) })
   return {
     stop: async () => {
       try {

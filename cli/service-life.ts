@@ -8,6 +8,7 @@
  * - Code of authors runs in here: a rejection that nobody handles is logged and the process stays up; an exception
  *   outside any call leaves the process in an unknown state: logged, drained, exit 1.
  */
+import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { EXIT_FAILED, EXIT_OK } from './failure.ts'
 
@@ -92,12 +93,12 @@ export async function serve(service: Service): Promise<never> {
   const started = service.start().then(service => {
     running = service
     phase = 'serving'
-    const ended = (): void => {
+    const ended = (facts: object): void => {
       if (phase !== 'serving') return
-      log.error({}, 'the service ended by itself')
+      log.error(facts, 'the service ended by itself')
       exitCode.resolve(EXIT_FAILED)
     }
-    service.ended?.then(ended, ended)
+    service.ended?.then(() => ended({}), (error: unknown) => ended({ reason: messageOf(error) }))
     void service.finished?.then(({ reason, code }) => { if (phase === 'serving') void stop(reason, code) })
   })
   started.catch(exitCode.reject)

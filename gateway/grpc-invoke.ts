@@ -10,6 +10,7 @@ import { TroupeError } from '../core/errors.ts'
 import { checkId, checkType } from '../core/ids.ts'
 import type { CallReply, DoorBody } from '../runtime/dispatch/dispatcher.ts'
 import { argumentsOf, resultBody, saysCodec, JSON_TYPE } from '../actors/call-body.ts'
+import { TOKEN_HEADER } from './api-token.ts'
 import { demandFits, optionsOf, type GrpcAnswer, type GrpcWork, type Rpc } from './grpc-rpc.ts'
 import { metadataText } from './grpc-status.ts'
 import { cleanMethod } from './http-routes.ts'
@@ -84,7 +85,8 @@ function headersOf(metadata: InvokeActorRequest['metadata']): Map<string, string
     if (!headerName.test(name) || illegalInValue.test(value)) {
       throw new TroupeError('BAD_REQUEST', `invalid request: metadata: ${JSON.stringify(given.slice(0, 60))} stands for a header, and is no legal one`)
     }
-    headers.set(name, value)
+    // It opens this door, and is nobody else's business.
+    if (name !== TOKEN_HEADER) headers.set(name, value)
   }
   return headers
 }

@@ -37,12 +37,16 @@ export interface HttpChannelOptions {
 /** Without a limit of its own: what a process can have of sockets, not what an application should be asked at once. */
 const MOST_AT_ONCE = 10_000
 const MOST_WAITING = 10_000
+/** Of actors that end: beside the limit, or a turn that hangs would keep the application from hearing of them. */
+const MOST_FAREWELLS_AT_ONCE = 256
+const MOST_FAREWELLS_WAITING = 100_000
 
 export class HttpChannel implements AppChannel {
   readonly name: string
   readonly #options: HttpChannelOptions
   readonly #wire: AppWire
   readonly #gate: AppGate
+  readonly #farewells = new AppGate(MOST_FAREWELLS_AT_ONCE, MOST_FAREWELLS_WAITING)
   readonly #token: HeaderList
 
   constructor(options: HttpChannelOptions) {
@@ -75,7 +79,7 @@ export class HttpChannel implements AppChannel {
   async deactivate(type: string, id: string, signal: AbortSignal): Promise<void> {
     const path = actorPath(type, id)
     const headers = ['content-type', 'application/x-protobuf', ...this.#token]
-    await this.#ask({ verb: 'DELETE', path, headers, body: undefined }, 'deactivation', path, signal)
+    await this.#ask({ verb: 'DELETE', path, headers, body: undefined }, 'deactivation', path, signal, this.#farewells)
   }
 
   /** What the application says at a route of its own, `/dapr/config` or `/healthz`; past the limit of requests at once. */
@@ -100,15 +104,15 @@ export class HttpChannel implements AppChannel {
     return { cancel: headerOf(reply.headers, ACTOR_CANCEL_HEADER)?.toLowerCase() === 'true' }
   }
 
-  async #ask(request: WireRequest, purpose: CallPurpose, path: string, signal: AbortSignal): Promise<WireReply> {
-    const turn = this.#gate.enter(path, signal)
+  async #ask(request: WireRequest, purpose: CallPurpose, path: string, signal: AbortSignal, gate = this.#gate): Promise<WireReply> {
+    const turn = gate.enter(path, signal)
     if (turn !== undefined) await turn
     try {
       const reply = await this.#wire.send(request, signal)
       if (reply.status !== 200) throw failureOf(reply, purpose, path)
       return reply
     } finally {
-      this.#gate.leave()
+      gate.leave()
     }
   }
 }

@@ -47,8 +47,12 @@ class AppActor extends Actor {
   }
 }
 
-/** What counts against a reminder's attempts: all but an application that is not there. One that it kills each time must come to an end. */
+/**
+ * What counts against a reminder's attempts: all but an application that was not asked, since it is not there or has too much to do. One
+ * that it kills each time must come to an end.
+ */
 function asAttempt(error: unknown): unknown {
-  if (!TroupeError.is(error) || error.executed === 'yes' || (error.code === 'APP_UNREACHABLE' && error.executed === 'no')) return error
-  return new TroupeError('METHOD_FAILED', error.message, { cause: error })
+  if (!TroupeError.is(error) || error.executed === 'yes') return error
+  const notAsked = error.executed === 'no' && (error.code === 'APP_UNREACHABLE' || error.code === 'OVERLOADED')
+  return notAsked ? error : new TroupeError('METHOD_FAILED', error.message, { cause: error })
 }

@@ -280,6 +280,17 @@ describe.each(httpAppProtocols)('an application over %s', protocol => {
     expect(seen.some(one => one.url.endsWith('/m10'))).toBe(false)
   })
 
+  it('is told to forget an actor past that limit: what it remembers would be believed when the actor comes back', async () => {
+    const { channel, seen } = await app(protocol, ({ method }, response) => { if (method === 'DELETE') response.end() }, { maxConcurrency: 1 })
+    const over = new AbortController()
+    const hung = channel.invoke(request({ id: 'busy' }), over.signal)
+    await expect.poll(() => seen.length).toBe(1)
+    await channel.deactivate('A', 'idle', AbortSignal.timeout(5000))
+    expect(seen.map(({ method }) => method)).toEqual(['PUT', 'DELETE'])
+    over.abort()
+    await expect(hung).rejects.toMatchObject({ code: 'CANCELLED' })
+  })
+
   it('takes three hundred calls at once', async () => {
     const waiting: Response[] = []
     const { seen, channel } = await app(protocol, (_, response) => {

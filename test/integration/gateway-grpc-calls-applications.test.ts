@@ -30,6 +30,12 @@ test('the body goes through as it is, the map as headers in lower case', async (
   expect(requests[1]!.body).toMatchObject({ bytes: Buffer.alloc(0), codec: true })
 })
 
+test('the token of this door goes no further, wherever a client has put it', async () => {
+  const { invoke, requests } = await openApp(() => app(''))
+  await invoke({ metadata: { 'Dapr-Api-Token': 'secret', 'x-mine': '1' } })
+  expect(requests[0]!.body!.headers).toEqual(['x-mine', '1', 'content-type', 'application/json'])
+})
+
 test.each(['', 'null', 'false', '0', '""'])('the answer %j goes through byte for byte', async body => {
   const { invoke } = await openApp(() => app(body))
   expect(((await invoke()).data ?? '').toString()).toBe(body)

@@ -153,12 +153,16 @@ describe('an application and its sidecar', () => {
   })
 
   it('end together when the sidecar has to end', async () => {
-    const { events, sidecarEnded, ended } = await together(node(patient))
+    const { events, sidecarEnded, ended, finished } = await together(node(patient))
     await events.until(/ up /)
-    const over = expect(ended).rejects.toThrow('taken over')
+    let first: unknown
+    void finished!.then(how => { first ??= how })
+    const over = expect(ended!.catch((error: unknown) => { first ??= error; throw error })).rejects.toThrow('taken over')
     sidecarEnded.reject(new Error('taken over'))
     await over
     expect(events.seen).toContain('== APP == told to end')
+    // The end of the application is what came of it, not why.
+    expect(first).toMatchObject({ message: 'taken over' })
   })
 
   it('end when a client asks for it', async () => {
