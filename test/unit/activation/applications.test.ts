@@ -1,71 +1,19 @@
 // Actors of an application on real hosts: turns, state, chains, reminders, timers, deactivation (P1, P4, P5, P8).
 import { describe, expect, it } from 'vitest'
-import type { AppCallback, AppCallbackReply, AppChannel, AppReply, AppRequest } from '../../../actors/app-channel.ts'
+import type { AppRequest } from '../../../actors/app-channel.ts'
 import { headerOf } from '../../../actors/app-channel.ts'
 import { Actor, type Host, type HostOptions } from '../../../index.ts'
 import { TroupeError } from '../../../core/errors.ts'
-import { appActorClass, type AppActorOptions } from '../../../runtime/activation/app-actor.ts'
+import type { AppActorOptions } from '../../../runtime/activation/app-actor.ts'
 import { eventually } from './eventually.ts'
 import { adaptedStores, hostOf } from './running-host.ts'
 import { failureOf, settle, Signal, until } from './signal.ts'
+import { call, stateOf, TestApplication, textOf, typeOf, upsert } from './test-application.ts'
 
-type Handler = (request: AppRequest, signal: AbortSignal) => Promise<AppReply | string> | AppReply | string
-
-/** An application in this process: what it was asked, and what it answers. */
-class App implements AppChannel {
-  readonly name = 'app:test'
-  readonly asked: string[] = []
-  readonly requests: AppRequest[] = []
-  readonly callbacks: AppCallback[] = []
-  readonly handlers: Record<string, Handler> = {}
-  callback: (callback: AppCallback) => Promise<AppCallbackReply> | AppCallbackReply = () => ({ cancel: false })
-  running = 0
-  mostAtOnce = 0
-
-  async invoke(request: AppRequest, signal: AbortSignal): Promise<AppReply> {
-    this.asked.push(`${request.id}.${request.method}`)
-    this.requests.push(request)
-    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.running)
-    try {
-      const answer = await (this.handlers[request.method] ?? (() => ''))(request, signal)
-      return typeof answer === 'string' ? { headers: ['content-type', 'application/json'], body: Buffer.from(answer) } : answer
-    } finally {
-      this.running--
-    }
-  }
-  remind(reminder: AppCallback): Promise<AppCallbackReply> {
-    this.asked.push(`${reminder.id} remind ${reminder.name}`)
-    this.callbacks.push(reminder)
-    return Promise.resolve(this.callback(reminder))
-  }
-  tick(timer: AppCallback): Promise<AppCallbackReply> {
-    this.asked.push(`${timer.id} tick ${timer.name}`)
-    this.callbacks.push(timer)
-    return Promise.resolve(this.callback(timer))
-  }
-  deactivate(_: string, id: string): Promise<void> {
-    this.asked.push(`${id} deactivate`)
-    return Promise.resolve()
-  }
-}
-
-const typeOf = (channel: AppChannel, options: Partial<AppActorOptions> = {}): ReturnType<typeof appActorClass> => appActorClass({
-  type: 'Py', channel, reentrant: false, maxStackDepth: 32, tellsChain: true, wantsList: false, mayCancel: true, idleMs: 3_600_000, drainMs: 2_000, turnTimeoutMs: 60_000, ...options,
-})
-
-async function serving(options: Partial<AppActorOptions> = {}, hostOptions: Partial<HostOptions> = {}): Promise<{ app: App; host: Host }> {
-  const app = new App()
+async function serving(options: Partial<AppActorOptions> = {}, hostOptions: Partial<HostOptions> = {}): Promise<{ app: TestApplication; host: Host }> {
+  const app = new TestApplication()
   return { app, host: await hostOf([typeOf(app, options)], hostOptions) }
 }
-
-const call = (host: Host, id: string, method: string, body = '', more: { headers?: string[]; query?: string; reentrancyId?: string; timeoutMs?: number; idempotencyKey?: string } = {}) => {
-  const { headers = [], query = '', ...rest } = more
-  return host.call({ type: 'Py', id, method, args: [], body: { bytes: Buffer.from(body), codec: false, query, headers }, ...rest })
-}
-const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString()
-const upsert = (host: Host, id: string, key: string, json: string, ttlMs?: number) =>
-  host.manage({ type: 'Py', id, operation: 'state.transact', args: [[{ key, value: { json }, ttlMs }]] })
-const stateOf = async (host: Host, id: string, key: string): Promise<string> => textOf((await host.readState('Py', id, key)).app?.body)
 
 describe('a call', () => {
   it('reaches the application byte for byte, and so does its answer', async () => {
@@ -130,7 +78,7 @@ describe('a call', () => {
     await cut.wait()
     await until(() => app.asked.includes('1 deactivate'), 'the application is told')
     await call(host, '1', 'next')
-    expect(app.asked).toEqual(['1.slow', '1 deactivate', '1.next'])
+    expect(app.asked).toEqual(['1.slow', '1 deactivate', '1 forgotten', '1.next'])
   })
 
   it('with an idempotency key runs once, its repeat gets the same bytes, and another body is a conflict (P6)', async () => {
@@ -220,7 +168,7 @@ describe('a chain', () => {
   })
 
   it('goes through a class between two turns of the application', async () => {
-    const app = new App()
+    const app = new TestApplication()
     class Between extends Actor {
       async back() { return (this.ctx.actor('Py', '1') as unknown as { inner(): Promise<unknown> }).inner() }
     }
