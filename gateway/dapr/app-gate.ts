@@ -7,6 +7,8 @@
 import { TroupeError } from '../../core/errors.ts'
 import { stopped } from './app-wire.ts'
 
+const RETRY_MS = 500
+
 export class AppGate {
   readonly #limit: number
   readonly #maxWaiting: number
@@ -27,7 +29,7 @@ export class AppGate {
     }
     if (this.#waiting.size >= this.#maxWaiting) {
       return Promise.reject(new TroupeError('OVERLOADED',
-        `${what}: ${this.#limit} requests to the application are under way and ${this.#waiting.size} wait, more may not (--app-max-concurrency)`))
+        `${what}: ${this.#limit} requests to the application are under way and ${this.#waiting.size} wait, more may not (--app-max-concurrency)`, { retryAfterMs: RETRY_MS }))
     }
     return new Promise((resolve, reject) => {
       const go = (): void => {

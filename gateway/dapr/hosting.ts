@@ -37,6 +37,8 @@ const isActorsError = ({ app }: CallReply): boolean => app !== undefined && head
 const WAIT_MS = 60_000
 /** How long a call is tried again that a busy host refuses: SDKs hand such a refusal to the application. */
 const PATIENCE_MS = 5_000
+/** Who is refused for load must not be part of it. */
+const LEAST_PAUSE_MS = 100
 const MOST_WAITING = 10_000
 const MOST_WAITING_BYTES = 256 * 1024 * 1024
 const RETRY_MS = 500
@@ -189,7 +191,7 @@ export class Hosting implements Dispatcher {
       } catch (error) {
         if (!TroupeError.is(error) || error.executed !== 'no') throw error
         if (error.code === 'OVERLOADED') {
-          const pauseMs = Math.max(1, error.retryAfterMs ?? 0)
+          const pauseMs = Math.max(LEAST_PAUSE_MS, error.retryAfterMs ?? 0)
           if (pauseMs > leftMs) throw error
           leftMs -= pauseMs
           await this.#wait(() => sleep(this.#options.clock, pauseMs), patience)

@@ -132,6 +132,20 @@ describe('a call', () => {
   })
 })
 
+it('a call that is refused for load without a word of when to come again does not come in a circle (P7)', async () => {
+  const { clock, hosting, hosts } = scene()
+  await hosting.serve([named('A')])
+  let asked = 0
+  hosts[0]!.call = () => {
+    asked++
+    return Promise.reject(new TroupeError('OVERLOADED', 'full'))
+  }
+  const answer = watch(hosting.call(request()))
+  for (let ms = 0; ms < 6000; ms += 50) await clock.advance(50)
+  expect(answer).toMatchObject({ state: 'rejected', value: { code: 'OVERLOADED' } })
+  expect(asked).toBeLessThan(60)
+})
+
 describe('changes', () => {
   it('that have passed before their turn are passed over', async () => {
     const { hosting, opened, openGate } = scene()
