@@ -256,7 +256,7 @@ export class Activation implements Committable, ContextSource, OutputGate {
   }
 
   get #turns(): RunningTurns {
-    return { type: this.type, open: this.phase === 'active', exclusive: this.#exclusive, readers: this.#readers }
+    return { type: this.type, open: this.phase === 'active', leaving: this.told !== undefined, exclusive: this.#exclusive, readers: this.#readers }
   }
 
   /** Starts every waiting call that may start now. One loop: turns that end at once must not nest, however many wait. */

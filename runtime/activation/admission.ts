@@ -16,6 +16,8 @@ export interface RunningTurns {
   readonly type: ActorType
   /** Takes calls of anyone. */
   readonly open: boolean
+  /** Its last turn runs or has run: the application forgets the actor. */
+  readonly leaving: boolean
   /** The innermost exclusive turn; outer ones hang on it. */
   readonly exclusive: Invocation | undefined
   readonly readers: readonly Invocation[] | undefined
@@ -34,12 +36,16 @@ export const isWhole = ({ kind }: Invocation, { app }: ActorType): boolean => ap
 /** True when `turn`, of the activation that `call` is for, waits for it. */
 const waitsFor = (turn: Invocation, call: Invocation): boolean => call.parent !== undefined && chainHas(call.parent, call.typeName, call.id, turn.turn)
 
-/** What an application asks for while its turn runs cannot be told from what others ask for: both come in. Its turns hold nothing back. */
-const entersAnyTurn = ({ kind }: Invocation, { app }: ActorType): boolean => app !== undefined && (kind === 'manage' || kind === 'read')
+/**
+ * What an application asks for while its turn runs cannot be told from what others ask for: both come in. Its turns hold nothing back.
+ * A timer that is set in the last turn would be gone with it: it is for the actor's next life.
+ */
+const entersAnyTurn = ({ kind, methodName }: Invocation, { type, leaving }: RunningTurns): boolean =>
+  type.app !== undefined && (kind === 'read' || (kind === 'manage' && !(leaving && methodName === 'timers.set')))
 
 function admissionOf(call: Invocation, turns: RunningTurns, waiting: number): Admission {
   const { exclusive, readers, open, type } = turns
-  if (exclusive !== undefined && entersAnyTurn(call, type)) return 'reenter'
+  if (exclusive !== undefined && entersAnyTurn(call, turns)) return 'reenter'
   let chainHasOuter = false
   for (let turn = exclusive?.outer; turn !== undefined; turn = turn.outer) chainHasOuter ||= waitsFor(turn, call)
   return admit({ open, exclusive: exclusive !== undefined, readers: readers?.length ?? 0, waiting }, {
@@ -77,12 +83,13 @@ export const isInsideTurn = (call: Invocation, { exclusive, readers }: RunningTu
 }
 
 /** Takes the waiting call that may start now, if there is one. */
-export function takeNext(mailbox: Mailbox, { type, open, exclusive, readers }: RunningTurns): Invocation | undefined {
+export function takeNext(mailbox: Mailbox, turns: RunningTurns): Invocation | undefined {
+  const { type, open, exclusive, readers } = turns
   const reading = readers !== undefined && readers.length > 0
   if (exclusive !== undefined) {
     if (!type.reentrant && type.app === undefined) return undefined
     // What enters any turn is here because it had to wait for a lease: the turn that runs may be waiting for it.
-    return mailbox.takeFirst(call => entersAnyTurn(call, type) || (type.reentrant && waitsFor(exclusive, call) && (isReadonly(call) || !reading)))
+    return mailbox.takeFirst(call => entersAnyTurn(call, turns) || (type.reentrant && waitsFor(exclusive, call) && (isReadonly(call) || !reading)))
   }
   for (let call = open ? mailbox.peek() : undefined; call !== undefined; call = mailbox.peek()) {
     if (reading && !isReadonly(call)) return undefined

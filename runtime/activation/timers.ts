@@ -204,8 +204,10 @@ export class ActivationTimers<Owner extends TimerOwner = TimerOwner> implements 
 
   #set(name: string, schedule: TimerSchedule, target: ReminderTarget, args: readonly unknown[], setting?: TimerSetting): void {
     checkMember('timer', name)
-    if (this.#phase === 'cleared') throw new TroupeError('OUTSIDE_TURN', `${this.owner.name}: timer ${name} was set after its activation had ended`)
     const read = readTimerSchedule(schedule)
+    // Of an application, whose turn may still run: its actor is about to go, and its timers with it.
+    if (this.#phase === 'cleared' && this.owner.type.app !== undefined) return
+    if (this.#phase === 'cleared') throw new TroupeError('OUTSIDE_TURN', `${this.owner.name}: timer ${name} was set after its activation had ended`)
     const method = targetName(this.owner.type, target, `timer ${name}`)
     const owned = args.every(isPrimitive) ? args : copy(args, 'args')
     const known = this.#timers.get(name)

@@ -73,6 +73,47 @@ describe('a hook of the application that is told to forget an actor', () => {
   })
 })
 
+describe('a timer', () => {
+  const timer = (host: Host) => host.manage({ type: 'Py', id: '1', operation: 'timers.set', args: ['t', {
+    schedule: { first: 0, every: 10, keepAlive: true }, callback: 'cb', data: undefined, written: { dueTime: '0s', period: '10ms', ttl: '' } }] })
+
+  it.each([true, false])('that is set while the actor is being forgotten is one of its next life (there was one before: %s)', async before => {
+    const app = new TestApplication()
+    const host = await hostOf([typeOf(app, { idleMs: 20 })])
+    if (before) {
+      await timer(host)
+      await host.manage({ type: 'Py', id: '1', operation: 'timers.delete', args: ['t'] })
+    }
+    const forgotten = new Signal()
+    app.forget = () => forgotten.wait()
+    await call(host, '1', 'one')
+    await until(() => app.asked.includes('1 deactivate'), 'it is told')
+    const set = timer(host)
+    await settle()
+    app.forget = () => undefined
+    forgotten.fire()
+    await set
+    const ticks = app.callbacks.length
+    await until(() => app.callbacks.length > ticks + 2, 'it ticks')
+    expect((await host.manage({ type: 'Py', id: '1', operation: 'timers.list', args: [] })).value).toMatchObject([{ name: 't' }])
+  })
+
+  it('that a turn sets whose actor is about to go is no failure: it goes with the actor', async () => {
+    const app = new TestApplication()
+    const host = await hostOf([typeOf(app)])
+    await timer(host)
+    const stopping = new Signal()
+    app.handlers.set = async () => { await stopping.wait(); await timer(host); return '"set"' }
+    const answer = call(host, '1', 'set')
+    await until(() => app.running === 1, 'the turn runs')
+    const stopped = host.stop()
+    await settle(50)
+    stopping.fire()
+    expect(textOf((await answer).app?.body)).toBe('"set"')
+    await stopped
+  })
+})
+
 describe('a host', () => {
   it('that stops has told the application of all actors, those whose turns it cut as well', async () => {
     const app = new TestApplication()
