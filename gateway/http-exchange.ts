@@ -30,6 +30,8 @@ export interface ExchangeOwner {
   readonly strict: boolean
   /** How long a stream waits for a client that does not read. */
   readonly stallTimeoutMs: number
+  /** A large answer waits for its client to take it; the same with less than 0 when it does no more. */
+  answers(bytes: number): void
   /** Called once, when the connection is done with this exchange. */
   ended(exchange: HttpExchange): void
 }
@@ -45,6 +47,8 @@ export interface FailureOverrides {
 const LINGER_MS = 1000
 /** Reading so much costs less than a new connection. */
 const MOST_DROPPED_BYTES = 64 * 1024
+/** Answers that are no larger are not counted while they wait to be taken. */
+const SMALL_ANSWER_BYTES = 64 * 1024
 
 export class HttpExchange {
   readonly request: IncomingMessage
@@ -236,9 +240,20 @@ export class HttpExchange {
   #write(status: number, headers: string[], body: string | Uint8Array | undefined): void {
     const last = !this.bodyTaken || this.#owner.draining
     this.writeHead(status, headers, last)
+    if (body !== undefined && body.length > SMALL_ANSWER_BYTES) this.#countAnswer(body.length)
     if (this.bodyTaken) this.response.end(body)
     else if (this.#http2) this.#endStream(body)
     else this.#endAfterBody(body)
+  }
+
+  /** Until the client has taken it, or has had its time. */
+  #countAnswer(bytes: number): void {
+    this.#owner.answers(bytes)
+    const timer = this.#owner.clock.after(this.#owner.stallTimeoutMs, () => this.cut())
+    this.response.once('close', () => {
+      timer.cancel()
+      this.#owner.answers(-bytes)
+    })
   }
 
   /** The reply goes out whole; what the client still sends is dropped for a while, and only then its stream is closed. */

@@ -45,9 +45,11 @@ export interface HttpGatewayOptions extends DoorOptions {
   maxConnections?: number
   /** Requests being answered; 10,000 by default. More get OVERLOADED. */
   maxInFlight?: number
+  /** Bytes of large answers that clients have not taken; 256 MiB by default. While there are more, requests get OVERLOADED. */
+  maxAnswerBytes?: number
   /** How long a client may take to send one request, body included; 60 s by default. */
   requestTimeout?: Duration
-  /** How long a stream waits for a client that does not read; 5 minutes by default. */
+  /** How long a stream waits for a client that does not read, and how long a large answer may take to be taken; 5 minutes by default. */
   stallTimeout?: Duration
   /** What `?appid=` of the health route must be; the facts' id by default, or the host's. */
   appId?: string
@@ -61,7 +63,7 @@ export interface HttpGatewayOptions extends DoorOptions {
 /** @throws BAD_OPTION */
 export function httpGateway(options: HttpGatewayOptions): Gateway {
   checkOptions('httpGateway', options, {
-    port: 'port', host: 'text', maxBodyBytes: 'count', maxBodyBytesInFlight: 'count', maxConnections: 'count', maxInFlight: 'count',
+    port: 'port', host: 'text', maxBodyBytes: 'count', maxBodyBytesInFlight: 'count', maxConnections: 'count', maxInFlight: 'count', maxAnswerBytes: 'count',
     requestTimeout: 'duration', stallTimeout: 'duration', appId: 'text', facts: 'facts', routes: 'routes', clock: 'clock', apiToken: 'tokens', tls: 'tls', insecure: 'flag',
   }, ['port'])
   return new HttpGateway(options)
@@ -91,6 +93,9 @@ class HttpGateway implements Gateway, ExchangeOwner {
   draining = false
   readonly #options: HttpGatewayOptions
   readonly #maxInFlight: number
+  readonly #maxAnswerBytes: number
+  /** Of large answers that are not out yet. */
+  #answerBytes = 0
   readonly #guard: DoorGuard
   /** Of connections with a certificate. */
   readonly #grants = new WeakMap<Socket, readonly Grant[]>()
@@ -114,6 +119,7 @@ class HttpGateway implements Gateway, ExchangeOwner {
     this.strict = this.#facts.strict
     this.#requestTimeoutMs = durationMs(options.requestTimeout ?? '60s', 'requestTimeout')
     this.#maxInFlight = options.maxInFlight ?? 10_000
+    this.#maxAnswerBytes = options.maxAnswerBytes ?? 256 * 1024 * 1024
     this.#guard = new DoorGuard('http', options)
   }
 
@@ -174,6 +180,9 @@ class HttpGateway implements Gateway, ExchangeOwner {
       if (this.#inFlight.size > this.#maxInFlight) {
         throw new TroupeError('OVERLOADED', `this host answers ${this.#maxInFlight} requests already`, { retryAfterMs: OVERLOAD_RETRY_MS })
       }
+      if (this.#answerBytes > this.#maxAnswerBytes && !isHealthPath(request.url!)) {
+        throw new TroupeError('OVERLOADED', `clients of this host have not taken ${this.#answerBytes} bytes of its answers`, { retryAfterMs: OVERLOAD_RETRY_MS })
+      }
       exchange.caller = this.#callerOf(request)
       const match = this.#routes!.match(request.method!, request.url!)
       if ('error' in match) exchange.fail(match.error, match.allow === undefined ? {} : { headers: ['allow', match.allow] })
@@ -205,6 +214,10 @@ class HttpGateway implements Gateway, ExchangeOwner {
     }
     const token = headers[TOKEN_HEADER]
     return this.#guard.callerOf(token === undefined ? undefined : String(token), grants, method === 'GET' && isHealthPath(url!))
+  }
+
+  answers(bytes: number): void {
+    this.#answerBytes += bytes
   }
 
   ended(exchange: HttpExchange): void {

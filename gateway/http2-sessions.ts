@@ -28,6 +28,11 @@ const MAX_STREAMS = 1000
 /** How much of one request's body may be on its way: more of it in one trip than the 64 KiB of the standard. */
 const STREAM_WINDOW_BYTES = 1024 * 1024
 const SESSION_WINDOW_BYTES = 16 * 1024 * 1024
+/**
+ * What node counts for one session: all that waits to be sent among it. It refuses streams over it, and after a hundred of them ends the
+ * session with all its requests; what waits is bounded for all connections together (http.ts), so this stands far above.
+ */
+const SESSION_MEMORY_MB = 16 * 1024
 /** Says that the connection is to end, and ends no request that is on its way (RFC 9113, 6.8). */
 const NO_LAST_STREAM = 2 ** 31 - 1
 
@@ -44,6 +49,7 @@ export class Http2Sessions {
     this.#clock = clock
     this.#idleMs = idleMs
     this.#server = createServer({
+      maxSessionMemory: SESSION_MEMORY_MB,
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderBytes, initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
     })
     this.#server

@@ -27,6 +27,8 @@ export interface H2cSessionEvents {
 }
 
 const PING_MS = 30_000
+/** Node refuses answers while more than this waits to be sent; bodies are bounded by the calls that a host takes on (runtime/dispatch/overload.ts). */
+const SESSION_MEMORY_MB = 16 * 1024
 const NO_ERROR = constants.NGHTTP2_NO_ERROR
 
 export class H2cSession {
@@ -45,7 +47,7 @@ export class H2cSession {
     this.#options = options
     this.#maxStreams = maxStreams
     this.#events = events
-    this.#session = connect(options.origin)
+    this.#session = connect(options.origin, { maxSessionMemory: SESSION_MEMORY_MB })
     this.#timer = options.clock.after(CONNECT_TIMEOUT_MS, () => this.destroy(`no connection within ${CONNECT_TIMEOUT_MS} ms`))
     this.#session
       .on('connect', () => this.#opened())
