@@ -48,18 +48,20 @@ export function startWith(
     launch(port, target, methodName, args, kind, resolve, reject)
     return
   }
-  let call: Invocation | undefined
-  // Undefined when the turn itself aborts it before its first wait: told below.
-  const cancel = (): void => call?.abandon('CANCELLED', 'the caller gave up')
-  const unbind = (): void => signal.removeEventListener('abort', cancel)
-  signal.addEventListener('abort', cancel, { once: true })
-  call = launch(port, target, methodName, args, kind, (value, answered) => {
+  let cancel: (() => void) | undefined
+  const unbind = (): void => { if (cancel !== undefined) signal.removeEventListener('abort', cancel) }
+  const call = launch(port, target, methodName, args, kind, (value, answered) => {
     unbind()
     resolve(value, answered)
   }, error => {
     unbind()
     reject(error)
   })
+  // Most turns end at once: listening would cost them more than they do.
+  if (call.settled) return
+  cancel = () => call.abandon('CANCELLED', 'the caller gave up')
+  signal.addEventListener('abort', cancel, { once: true })
+  // The turn itself may have aborted it before its first wait.
   if (signal.aborted) cancel()
 }
 

@@ -51,7 +51,7 @@ test('an end as a length of time is shown as the instant that it is', async () =
   const shown = Date.parse(settingOf(served).written.ttl) - before
   expect(shown).toBeGreaterThanOrEqual(3_601_000)
   expect(shown).toBeLessThan(3_606_000)
-  expect(settingOf(served, 1).written.ttl).toBe('2551-12-31T23:00:00Z')
+  expect(settingOf(served, 1).written.ttl).toBe('2552-01-01T00:00:00+01:00')
 })
 
 test('GET shows one, byte for byte as the standard has it', async () => {
