@@ -5,8 +5,8 @@
 import type { ActorClass } from '../actors/actor-type.ts'
 import { TroupeError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import type { ImportTarget } from '../gateway/dapr/dapr-import.ts'
-import { absentChannel, hostImportTarget } from '../gateway/dapr/host-import-target.ts'
+import type { ImportTarget } from '../gateway/dapr/import/dapr-import.ts'
+import { absentChannel, hostImportTarget } from '../gateway/dapr/import/host-import-target.ts'
 import { appActorClass } from '../runtime/activation/app-actor.ts'
 import { createHost, type Host } from '../runtime/host.ts'
 

@@ -34,7 +34,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'pino-pretty': ['core/logger.ts'],
   'reflect-metadata': ['cli/make-certs.ts'],
   yaml: ['gateway/dapr/resources/resource-files.ts'],
-  undici: ['gateway/dapr/http1-wire.ts'],
+  undici: ['gateway/dapr/channel/http1-wire.ts'],
   zod: ['actors', 'runtime/host-options.ts'],
 }
 

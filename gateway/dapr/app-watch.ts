@@ -12,7 +12,7 @@ import type { Logger } from '../../core/logger.ts'
 import type { HeaderList } from '../../actors/app-channel.ts'
 import { readAppConfig, resolveAppTypes } from './app-config.ts'
 import type { AppType } from './app-type.ts'
-import type { PortState } from './port-look.ts'
+import type { PortState } from './channel/port-look.ts'
 
 /** The application as it is watched; `HttpChannel` is one. */
 export interface WatchedApp {

@@ -24,7 +24,7 @@ import { AppStreams } from './app-streams.ts'
 import type { AppType } from './app-type.ts'
 import { AppWatch } from './app-watch.ts'
 import type { DoorFacts } from './door-facts.ts'
-import { HttpChannel } from './http-channel.ts'
+import { HttpChannel } from './channel/http-channel.ts'
 import { Hosting } from './hosting.ts'
 import { readResources, type DaprResources } from './resources.ts'
 

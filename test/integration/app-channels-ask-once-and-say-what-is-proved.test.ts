@@ -3,7 +3,7 @@ import { createServer as createTcpServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { headerOf } from '../../actors/app-channel.ts'
 import { TroupeError } from '../../core/errors.ts'
-import { httpAppProtocols } from '../../gateway/dapr/http-channel.ts'
+import { httpAppProtocols } from '../../gateway/dapr/channel/http-channel.ts'
 import { listen, channelTo, app, rawApp, never, request, callback, text, lost, type Response } from './channel-applications.ts'
 
 describe.each(httpAppProtocols)('an application over %s', protocol => {

@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { SystemClock } from '../../core/clock.ts'
 import { silentLogger } from '../../core/logger.ts'
 import { AppWatch } from '../../gateway/dapr/app-watch.ts'
-import { HttpChannel } from '../../gateway/dapr/http-channel.ts'
+import { HttpChannel } from '../../gateway/dapr/channel/http-channel.ts'
 
 const servers = new Set<Server>()
 

@@ -3,7 +3,7 @@ import { connect, createServer, type ClientHttp2Session } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock, SystemClock } from '../../core/clock.ts'
-import { HttpChannel } from '../../gateway/dapr/http-channel.ts'
+import { HttpChannel } from '../../gateway/dapr/channel/http-channel.ts'
 import { RawSocket, serve, within } from '../unit/gateway/serving.ts'
 import { Answered } from '../unit/gateway/table-dispatcher.ts'
 

@@ -7,7 +7,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server, type So
 import { expect, onTestFinished } from 'vitest'
 import type { AppCallback, AppRequest } from '../../actors/app-channel.ts'
 import { SystemClock } from '../../core/clock.ts'
-import { HttpChannel, type HttpChannelOptions } from '../../gateway/dapr/http-channel.ts'
+import { HttpChannel, type HttpChannelOptions } from '../../gateway/dapr/channel/http-channel.ts'
 import { Certificates } from './certificates.ts'
 
 export type Protocol = HttpChannelOptions['protocol']

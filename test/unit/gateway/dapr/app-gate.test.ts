@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TroupeError } from '../../../../core/errors.ts'
-import { AppGate } from '../../../../gateway/dapr/app-gate.ts'
+import { AppGate } from '../../../../gateway/dapr/channel/app-gate.ts'
 
 const never = new AbortController().signal
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { actorPath, methodPath, reminderPath, timerPath } from '../../../../gateway/dapr/app-paths.ts'
+import { actorPath, methodPath, reminderPath, timerPath } from '../../../../gateway/dapr/channel/app-paths.ts'
 
 describe('paths of an application', () => {
   it.each([

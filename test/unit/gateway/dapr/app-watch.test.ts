@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../../../../core/clock.ts'
 import type { Logger } from '../../../../core/logger.ts'
 import { AppWatch, defaultHealthCheck, type AppWatchOptions, type WatchedApp } from '../../../../gateway/dapr/app-watch.ts'
-import type { PortState } from '../../../../gateway/dapr/port-look.ts'
+import type { PortState } from '../../../../gateway/dapr/channel/port-look.ts'
 
 /** An application whose behaviour is set by hand, and what a watch of it says. */
 class Scene {

@@ -5,8 +5,8 @@ import type { AppChannel, AppReply } from '../../../../actors/app-channel.ts'
 import { SystemClock } from '../../../../core/clock.ts'
 import { TroupeError } from '../../../../core/errors.ts'
 import { AppLife } from '../../../../gateway/dapr/app-life.ts'
-import { unreached } from '../../../../gateway/dapr/app-wire.ts'
-import { HttpChannel } from '../../../../gateway/dapr/http-channel.ts'
+import { unreached } from '../../../../gateway/dapr/channel/app-wire.ts'
+import { HttpChannel } from '../../../../gateway/dapr/channel/http-channel.ts'
 import { failureOf } from '../../activation/signal.ts'
 
 const signal = new AbortController().signal

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AppCallback } from '../../../../actors/app-channel.ts'
-import { reminderBody, timerBody } from '../../../../gateway/dapr/callback-body.ts'
+import { reminderBody, timerBody } from '../../../../gateway/dapr/channel/callback-body.ts'
 
 const callback = (data: string | undefined, more: Partial<AppCallback> = {}): AppCallback =>
   ({ type: 'T', id: 'i', name: 'n', data, dueTime: '', period: '', callback: '', reentrancyId: undefined, ...more })

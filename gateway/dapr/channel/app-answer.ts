@@ -4,8 +4,8 @@
  * 404 to a method says that there is none. A reminder or timer whose route is missing has failed as any other: its policy of
  * repeats counts it.
  */
-import { METHOD_NOT_FOUND, SERVICE_ERROR } from '../../actors/app-channel.ts'
-import { TroupeError } from '../../core/errors.ts'
+import { METHOD_NOT_FOUND, SERVICE_ERROR } from '../../../actors/app-channel.ts'
+import { TroupeError } from '../../../core/errors.ts'
 import type { WireReply } from './app-wire.ts'
 
 export type CallPurpose = 'method' | 'callback' | 'deactivation'

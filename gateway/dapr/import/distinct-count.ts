@@ -3,7 +3,7 @@
  * hashes those are kept that end in so many zero bits as it takes to keep few enough; its error is about one part in the root of
  * the bound, half a per cent).
  */
-import { hash32 } from '../../core/ids.ts'
+import { hash32 } from '../../../core/ids.ts'
 
 const BOUND = 65_536
 /** Two hashes of 32 bits, of which doubles hold 53. */

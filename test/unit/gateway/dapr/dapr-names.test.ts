@@ -1,6 +1,6 @@
 // Names in paths, rule by rule as the Dapr actor API reads them: what is legal, what is refused, what is cleaned.
 import { expect, test } from 'vitest'
-import { serve, RawSocket } from './serving.ts'
+import { serve, RawSocket } from '../serving.ts'
 
 interface Asked { readonly status: number; readonly message: string; readonly type?: string; readonly id?: string; readonly method?: string; readonly name?: unknown }
 

@@ -4,7 +4,7 @@
  * A turn that waits for another turn of the same application keeps its place meanwhile: with a limit of 1, a call from actor to actor
  * waits for itself until its deadline, as in Dapr.
  */
-import { TroupeError } from '../../core/errors.ts'
+import { TroupeError } from '../../../core/errors.ts'
 import { stopped } from './app-wire.ts'
 
 const RETRY_MS = 500

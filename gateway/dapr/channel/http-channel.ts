@@ -7,7 +7,7 @@
  */
 import { ACTOR_CANCEL_HEADER, failureOf, type CallPurpose } from './app-answer.ts'
 import { AppGate } from './app-gate.ts'
-import { replyHeaders, requestHeaders } from './passed-headers.ts'
+import { replyHeaders, requestHeaders } from '../passed-headers.ts'
 import { actorPath, methodPath, reminderPath, timerPath } from './app-paths.ts'
 import type { AppWire, WireReply, WireRequest } from './app-wire.ts'
 import { reminderBody, timerBody } from './callback-body.ts'
@@ -16,8 +16,8 @@ import { Http1Wire } from './http1-wire.ts'
 import { lookAt, type PortState } from './port-look.ts'
 import {
   headerOf, REENTRANCY_HEADER, type AppCallback, type AppCallbackReply, type AppChannel, type AppReply, type AppRequest, type HeaderList,
-} from '../../actors/app-channel.ts'
-import type { Clock } from '../../core/clock.ts'
+} from '../../../actors/app-channel.ts'
+import type { Clock } from '../../../core/clock.ts'
 
 export const httpAppProtocols = ['http', 'https', 'h2c'] as const
 

@@ -2,10 +2,10 @@
  * The writing side of an import: a host for a while, alone on the store, that stands in for the application. Each actor is made active
  * and changed by a turn of its own, so it is fenced like any other write; nothing is asked of the application, which is not there.
  */
-import type { AppChannel } from '../../actors/app-channel.ts'
-import { TroupeError } from '../../core/errors.ts'
-import { showKey } from '../../core/ids.ts'
-import type { Dispatcher, ManageRequest } from '../../runtime/dispatch/dispatcher.ts'
+import type { AppChannel } from '../../../actors/app-channel.ts'
+import { TroupeError } from '../../../core/errors.ts'
+import { showKey } from '../../../core/ids.ts'
+import type { Dispatcher, ManageRequest } from '../../../runtime/dispatch/dispatcher.ts'
 import type { ImportTarget } from './dapr-import.ts'
 
 /** Whatever a reminder or a caller wants meanwhile: it has not left, and counts as no attempt. */

@@ -1,9 +1,9 @@
 // Every row of the Dapr actor API's table of errors, over HTTP, in both modes: status, code and text.
 import { expect, test } from 'vitest'
-import { ActorError } from '../../../actors/errors.ts'
-import { TroupeError, type ErrorCode } from '../../../core/errors.ts'
-import { hostFacts, type DoorFacts } from '../../../gateway/dapr/door-facts.ts'
-import { serve, type Serving } from './serving.ts'
+import { ActorError } from '../../../../actors/errors.ts'
+import { TroupeError, type ErrorCode } from '../../../../core/errors.ts'
+import { hostFacts, type DoorFacts } from '../../../../gateway/dapr/door-facts.ts'
+import { serve, type Serving } from '../serving.ts'
 
 class Insufficient extends ActorError<{ missing: number }> { static readonly code = 'INSUFFICIENT'; static readonly status = 409 }
 

@@ -5,14 +5,14 @@
  * a note of its last run exists, it goes on from there: due one period after that, as many runs as the note has left. Every instant is
  * kept as it is and none is counted from now, so reading the same twice gives the same; what is past is due at once.
  */
-import type { ReminderSchedule } from '../../actors/actor-reminders.ts'
-import type { DoorData, WrittenSchedule } from '../../actors/management.ts'
-import { messageOf, TroupeError } from '../../core/errors.ts'
-import { zoneOf } from '../../reminders/calendar.ts'
-import { formatPeriod, parsePeriod, type PeriodText } from '../../reminders/duration-formats.ts'
-import { looksLikeInstant, parseInstant } from '../../reminders/instant-format.ts'
-import { addPeriod } from '../../reminders/next-due.ts'
-import { splitRepeats } from '../../reminders/schedule-fields.ts'
+import type { ReminderSchedule } from '../../../actors/actor-reminders.ts'
+import type { DoorData, WrittenSchedule } from '../../../actors/management.ts'
+import { messageOf, TroupeError } from '../../../core/errors.ts'
+import { zoneOf } from '../../../reminders/calendar.ts'
+import { formatPeriod, parsePeriod, type PeriodText } from '../../../reminders/duration-formats.ts'
+import { looksLikeInstant, parseInstant } from '../../../reminders/instant-format.ts'
+import { addPeriod } from '../../../reminders/next-due.ts'
+import { splitRepeats } from '../../../reminders/schedule-fields.ts'
 
 export interface ImportedReminder {
   readonly type: string

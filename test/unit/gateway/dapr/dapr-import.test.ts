@@ -1,12 +1,12 @@
 /** What an import makes of rows, against a store of Dapr's in memory. */
 import { describe, expect, it } from 'vitest'
-import { ManualClock } from '../../../core/clock.ts'
-import { TroupeError } from '../../../core/errors.ts'
-import { importDapr, surveyDapr, type ImportTarget } from '../../../gateway/dapr/dapr-import.ts'
-import { hostImportTarget } from '../../../gateway/dapr/host-import-target.ts'
-import type { ImportReport } from '../../../gateway/dapr/import-report.ts'
-import type { ManageRequest } from '../../../runtime/dispatch/dispatcher.ts'
-import type { DaprRow, DaprRows, UnreadableRow } from '../../../stores/dapr-rows.ts'
+import { ManualClock } from '../../../../core/clock.ts'
+import { TroupeError } from '../../../../core/errors.ts'
+import { importDapr, surveyDapr, type ImportTarget } from '../../../../gateway/dapr/import/dapr-import.ts'
+import { hostImportTarget } from '../../../../gateway/dapr/import/host-import-target.ts'
+import type { ImportReport } from '../../../../gateway/dapr/import/import-report.ts'
+import type { ManageRequest } from '../../../../runtime/dispatch/dispatcher.ts'
+import type { DaprRow, DaprRows, UnreadableRow } from '../../../../stores/dapr-rows.ts'
 import { MemoryImportTarget } from './memory-import-target.ts'
 
 class MemoryRows implements DaprRows {

@@ -6,8 +6,8 @@
  */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
-import type { Clock, Timer } from '../../core/clock.ts'
-import { TroupeError } from '../../core/errors.ts'
+import type { Clock, Timer } from '../../../core/clock.ts'
+import { TroupeError } from '../../../core/errors.ts'
 import {
   broken, CONNECT_TIMEOUT_MS, IDLE_MS, reasonOf, ReplyCollector, showRequest, stopped, unreached, type WireReply, type WireRequest,
 } from './app-wire.ts'

@@ -5,7 +5,7 @@
  * other, so a stream that waits for the end of another could wait for itself. A session that the application closes takes no new
  * requests; those which it says it did not look at (REFUSED_STREAM) are proved not to have run.
  */
-import type { Clock } from '../../core/clock.ts'
+import type { Clock } from '../../../core/clock.ts'
 import { H2cSession } from './h2c-session.ts'
 import { showRequest, stopped, unreached, type AppWire, type WireReply, type WireRequest } from './app-wire.ts'
 

@@ -7,8 +7,8 @@
  * is a deadlock.
  */
 import { buildConnector, Client, type Dispatcher } from 'undici'
-import type { Clock } from '../../core/clock.ts'
-import { TroupeError } from '../../core/errors.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { TroupeError } from '../../../core/errors.ts'
 import {
   broken, CONNECT_TIMEOUT_MS, IDLE_MS, reasonOf, ReplyCollector, showRequest, stopped, unreached, type AppWire, type WireReply, type WireRequest,
 } from './app-wire.ts'

@@ -2,7 +2,7 @@
  * Paths of an application's routes. Percent-encoded exactly as Go's net/url writes a path, because Go's routers hand out a parameter
  * undecoded when its encoding is not the one that they would have chosen: `a@b` must not travel as `a%40b`, nor `(` as itself.
  */
-import { TroupeError } from '../../core/errors.ts'
+import { TroupeError } from '../../../core/errors.ts'
 
 const plain = /^[A-Za-z0-9\-_.~$&+,:;=@]*$/
 const keptByGo = /%(?:24|26|2B|2C|3A|3B|3D|40)/g

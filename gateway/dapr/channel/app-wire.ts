@@ -4,8 +4,8 @@
  * A wire sends each request once, collects the answer within bounds, and says what is proved when there is none: a request that
  * never left is `executed: 'no'`; once its first byte may have left nobody knows, however the connection broke.
  */
-import { headerOf, type HeaderList } from '../../actors/app-channel.ts'
-import { TroupeError, type Executed } from '../../core/errors.ts'
+import { headerOf, type HeaderList } from '../../../actors/app-channel.ts'
+import { TroupeError, type Executed } from '../../../core/errors.ts'
 
 export interface WireRequest {
   readonly verb: 'GET' | 'PUT' | 'DELETE'

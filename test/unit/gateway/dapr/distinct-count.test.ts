@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DistinctCount } from '../../../gateway/dapr/distinct-count.ts'
+import { DistinctCount } from '../../../../gateway/dapr/import/distinct-count.ts'
 
 test('is exact up to its bound, whatever comes twice', () => {
   const count = new DistinctCount(100)

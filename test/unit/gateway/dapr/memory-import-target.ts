@@ -1,7 +1,7 @@
 /** Where an import is written to in tests: what was written last, by actor and key. */
-import type { StateChange } from '../../../actors/management.ts'
-import type { ImportTarget } from '../../../gateway/dapr/dapr-import.ts'
-import type { ImportedReminder } from '../../../gateway/dapr/import-reminders.ts'
+import type { StateChange } from '../../../../actors/management.ts'
+import type { ImportTarget } from '../../../../gateway/dapr/import/dapr-import.ts'
+import type { ImportedReminder } from '../../../../gateway/dapr/import/import-reminders.ts'
 
 export class MemoryImportTarget implements ImportTarget {
   readonly states = new Map<string, Map<string, StateChange>>()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import { appIdOf, readKey } from '../../../gateway/dapr/import-keys.ts'
+import { appIdOf, readKey } from '../../../../gateway/dapr/import/import-keys.ts'
 
 const state = (type: string, id: string, key: string) => ({ kind: 'state', type, id, key })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { readLastRun, readPartition, readReminderDocument, readStoredReminder, Unreadable, type LastRun } from '../../../gateway/dapr/import-reminders.ts'
-import { readSchedule } from '../../../reminders/schedule.ts'
+import { readLastRun, readPartition, readReminderDocument, readStoredReminder, Unreadable, type LastRun } from '../../../../gateway/dapr/import/import-reminders.ts'
+import { readSchedule } from '../../../../reminders/schedule.ts'
 
 const now = Date.parse('2026-03-01T00:00:00Z')
 const bytes = (text: string) => Buffer.from(text)

@@ -8,11 +8,11 @@
  * First all keys are looked at (`surveyDapr`): whose they are, and which types there are. Then values are read, so few at a time that
  * what is in memory at once stays small, and written actor by actor.
  */
-import type { StateChange } from '../../actors/management.ts'
-import type { Clock } from '../../core/clock.ts'
-import { messageOf, TroupeError } from '../../core/errors.ts'
-import { checkId, checkType } from '../../core/ids.ts'
-import { isUnreadable, type DaprRows } from '../../stores/dapr-rows.ts'
+import type { StateChange } from '../../../actors/management.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { messageOf, TroupeError } from '../../../core/errors.ts'
+import { checkId, checkType } from '../../../core/ids.ts'
+import { isUnreadable, type DaprRows } from '../../../stores/dapr-rows.ts'
 import { appIdOf, lastRunKey, readKey, reminderPartKey, reminderPartsKey, type KeyKind } from './import-keys.ts'
 import { readLastRun, readPartition, readReminderDocument, readStoredReminder, Unreadable, type ImportedReminder, type StoredReminder } from './import-reminders.ts'
 import { ImportCounter, type ImportReport } from './import-report.ts'
