@@ -22,12 +22,16 @@ const codeOf = (error: unknown): string => {
   return typeof code === 'string' ? code : 'INTERNAL'
 }
 
+/** What a command line can do about it. */
+const remedyOf = (code: string, message: string): string => (code === 'PEER_UNREACHABLE' && message.includes('no host can be reached') ? '; is one running there? name another with --to URL' : '')
+
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim()
 
 /** `troupe: CODE: message`, without a line break. Errors that are not ours and have no code count as INTERNAL. */
 export function failureLine(error: unknown): string {
   const code = codeOf(error)
-  const message = oneLine(messageOf(error))
+  const text = oneLine(messageOf(error))
+  const message = text + remedyOf(code, text)
   // An author's error without a message of its own repeats its code.
   const said = isActorError(error) && (message === code || message.startsWith(`${code} {`)) ? message.slice(code.length + 1) : message
   return `troupe: ${code}${said === '' ? '' : `: ${said}`}`

@@ -78,6 +78,7 @@ export interface TogetherOptions {
 export async function startTogether({ settings, application, metricsPort, log, start }: TogetherOptions): Promise<RunningService> {
   const finished = Promise.withResolvers<Finished>()
   const sidecar = await openSidecar(settings, log, () => finished.resolve(shutdownRequested), start)
+  if (application === undefined) log.info({}, 'there is no command after --: the sidecar runs alone, and waits for an application that is started elsewhere')
   if (application === undefined) return { stop: () => sidecar.stop(), ended: sidecar.ended, finished: finished.promise }
 
   const env = applicationEnvironment(settings.options.env, { settings, addresses: sidecar.addresses, metricsPort })

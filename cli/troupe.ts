@@ -6,7 +6,7 @@
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
 if (major < 22 || (major === 22 && minor < 18)) {
-  process.stderr.write(`troupe: needs Node 22.18 or newer, which runs TypeScript as it is; this is ${process.version}\n`)
+  process.stderr.write(`troupe: needs Node 22.18 or newer, which runs TypeScript as it is; this is ${process.version}; npm install node@24 brings one, which npx troupe then runs on\n`)
   process.exitCode = 1
 } else {
   // grpc-js prints lines of its own to standard error; what matters of them comes as an error to us.

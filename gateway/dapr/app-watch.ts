@@ -57,6 +57,8 @@ export interface AppWatchOptions {
 const LOOK_MS = 1000
 const CONFIG_MS = 10_000
 const FIRST_WAIT_MS = 50
+/** After which it is told that nobody answers. */
+const PATIENCE_MS = 10_000
 const LONGEST_WAIT_MS = 500
 /** Between two suspicions that are looked into: a port that is open for us alone must not be asked in a circle. */
 const SUSPICION_GAP_MS = 1000
@@ -118,6 +120,8 @@ export class AppWatch {
 
   /** Waits until the application is there, and asks what it hosts. */
   async #return(): Promise<AppType[]> {
+    const begunMs = this.#options.clock.monotonicMs()
+    let warned = false
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       const isThere = await this.#look() === 'open' && (this.#options.health === undefined || await this.#isHealthy())
       const types = isThere ? await this.#ask() : undefined
@@ -128,6 +132,10 @@ export class AppWatch {
       }
       if (!this.#told) this.#options.log.info({}, `waiting for the application on port ${this.#options.port}`)
       this.#told = true
+      if (!warned && this.#options.clock.monotonicMs() - begunMs >= PATIENCE_MS) {
+        warned = true
+        this.#options.log.warn({}, `the application does not answer on port ${this.#options.port} yet, and calls of its actors wait; is it started, and is --app-port its port?`)
+      }
       await this.#wait(waitMs)
     }
   }

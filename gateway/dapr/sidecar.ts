@@ -13,6 +13,7 @@ import { appActorClass } from '../../runtime/activation/app-actor.ts'
 import type { Gateway } from '../../runtime/gateway.ts'
 import { Host } from '../../runtime/host.ts'
 import type { HostOptions } from '../../runtime/host-options.ts'
+import { openStores } from '../../stores/open-store.ts'
 import { MemoryActorStore } from '../../stores/memory/actor-store.ts'
 import { MemoryClusterStore } from '../../stores/memory/cluster-store.ts'
 import type { DoorOptions } from '../door-guard.ts'
@@ -99,6 +100,7 @@ class RunningSidecar implements Sidecar {
   readonly #options: SidecarOptions
   readonly #clock: Clock
   readonly #resources: DaprResources
+  readonly #hostOptions: Omit<HostOptions, 'actors' | 'gateways'>
   readonly #hosting: Hosting
   /** Undefined: the application is reached by HTTP. */
   readonly #streams: AppStreams | undefined
@@ -118,7 +120,7 @@ class RunningSidecar implements Sidecar {
     this.#fail = ended.reject
     this.#over = ended.resolve
     this.#resources = readResources({ paths: resourcesPaths, configFiles, namespace: options.host.namespace, appId, env, cwd: process.cwd(), log })
-    const hostOptions = this.#hostOptions()
+    const hostOptions = this.#hostOptions = this.#readHostOptions()
     this.#hosting = new Hosting({
       appId, clock, log, onFailed: this.#fail, open: actors => this.#openHost({ ...hostOptions, actors }),
       resiliency: new ActorResiliency(this.#resources.resiliency, { clock, random: options.host.random ?? new SystemRandom(), log }),
@@ -140,7 +142,7 @@ class RunningSidecar implements Sidecar {
     return watch
   }
 
-  #hostOptions(): Omit<HostOptions, 'actors' | 'gateways'> {
+  #readHostOptions(): Omit<HostOptions, 'actors' | 'gateways'> {
     const { host, maxBodyBytes, defaultStore, log } = this.#options
     const store = host.store ?? this.#resources.storeUrl ?? defaultStore
     return {
@@ -184,8 +186,17 @@ class RunningSidecar implements Sidecar {
     }
   }
 
+  /** A store that cannot be opened is told now, and not when the application is there. @throws STORE_OPEN_FAILED · BAD_OPTION */
+  async #tryStore({ store, namespace = 'default' }: Pick<HostOptions, 'store' | 'namespace'>): Promise<void> {
+    if (typeof store !== 'string') return
+    const { actors } = openStores(store, { clock: this.#clock, namespace })
+    await actors.open()
+    await actors.close()
+  }
+
   async start(): Promise<void> {
     const { log } = this.#options
+    if (this.#watch !== undefined) await this.#tryStore(this.#hostOptions)
     for (const door of this.#doors) {
       const { address } = await door.start(this.#hosting, log.child({ door: door.name }))
       this.addresses[door.name] ??= address

@@ -133,6 +133,12 @@ describe('a timer', () => {
   })
 })
 
+describe('a store that cannot be opened', () => {
+  it('is told at the start, before the application is there', async () => {
+    await expect(sidecarOf({ appPort: 1, store: 'redis://127.0.0.1:1' })).rejects.toMatchObject({ code: 'STORE_OPEN_FAILED' })
+  })
+})
+
 describe('an application', () => {
   it('is told once of each active actor when its sidecar stops', async () => {
     const app = await applicationOf()

@@ -42,7 +42,7 @@ const RESERVED = 'dapr.internal.'
 
 /**
  * Whose keys there are.
- * @throws BAD_OPTION when `appId` is not given and several applications have state of actors
+ * @throws BAD_OPTION when `appId` is not given and several applications have state of actors, or when only others than `appId` have
  */
 export async function surveyDapr(rows: DaprRows, { appId, types: asked }: { appId: string | undefined; types: readonly string[] }): Promise<ImportPlan> {
   const types = new Map<string, Set<string>>()
@@ -53,8 +53,11 @@ export async function surveyDapr(rows: DaprRows, { appId, types: asked }: { appI
     }
     types.set(whose, known.add(type))
   }
+  const others = new Set<string>()
   for await (const page of rows.keys()) {
     for (const key of page) {
+      const theirs = appId === undefined ? undefined : appIdOf(key)
+      if (theirs !== undefined && theirs !== appId && others.size < MOST_APPS && readKey(key, theirs, asked).kind === 'state') others.add(theirs)
       const whose = appId ?? appIdOf(key)
       const kind = readKey(key, whose, asked)
       if (!('type' in kind) || typeToSkip(kind.type) !== undefined) continue
@@ -63,6 +66,9 @@ export async function surveyDapr(rows: DaprRows, { appId, types: asked }: { appI
     }
   }
   const apps = [...types.keys()].filter(each => each !== '')
+  if (appId !== undefined && apps.length === 0 && others.size > 0) {
+    throw new TroupeError('BAD_OPTION', `${rows.name} has no state of actors of the application ${JSON.stringify(appId)}; there is state of ${[...others].slice(0, 20).join(', ')}: give one of these with --app-id`)
+  }
   if (apps.length > 1) {
     throw new TroupeError('BAD_OPTION', `${rows.name} has state of actors of several applications: ${apps.slice(0, 20).join(', ')}${apps.length > 20 ? ', …' : ''}; say whose with --app-id`)
   }

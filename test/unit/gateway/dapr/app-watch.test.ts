@@ -58,7 +58,7 @@ describe('a watch without a health check', () => {
     await scene.clock.advance(60_000)
     expect(scene.events).toEqual([])
     expect(scene.looks).toBeGreaterThan(100)
-    expect(scene.log).toEqual(['waiting for the application on port 3000'])
+    expect(scene.log).toEqual(['waiting for the application on port 3000', expect.stringMatching(/^the application does not answer on port 3000 yet/) as string])
     scene.port = 'open'
     await scene.clock.advance(500)
     expect(scene.events).toEqual(['ready A'])

@@ -94,6 +94,11 @@ describe('an import', () => {
     expect(target.show()).toEqual({ 'Post/a': { k: '2' } })
   })
 
+  it('of an application that has none there says whose there is', async () => {
+    const rows = new MemoryRows({ 'shop||Cart||ada||items': '1', 'actors||Cart': '[]' })
+    await expect(run(rows, new MemoryImportTarget(), 'wrong')).rejects.toMatchObject({ code: 'BAD_OPTION', message: expect.stringContaining('there is state of shop') as string })
+  })
+
   it('passes over what is refused, and only that', async () => {
     const rows = new MemoryRows({ 'shop||A||a||good': '1', 'shop||A||a||bad': '2', 'shop||A||a||fine': '3' })
     const target = new MemoryImportTarget()
