@@ -12,6 +12,7 @@ import { managementOperations, type DoorData, type ManagementOperation, type Sta
 import { TroupeError } from '../../core/errors.ts'
 import type { Activation } from './activation.ts'
 import type { ActivationContext } from './activation-context.ts'
+import { MAX_REMINDER_BYTES } from './activation-reminders.ts'
 import type { ActivationTimers } from './timers.ts'
 
 const context = (actor: Actor): ActivationContext => actor.ctx as ActivationContext
@@ -30,6 +31,8 @@ function argsOf({ app }: ActorType, data: DoorData | undefined): readonly unknow
   if (app !== undefined) return ['json' in data ? data.json : JSON.stringify(Buffer.from(data.bytes).toString('base64'))]
   return ['json' in data ? parseJson(Buffer.from(data.json)) : data.bytes]
 }
+
+const sizeOf = (data: DoorData | undefined): number => data === undefined ? 0 : 'json' in data ? data.json.length : data.bytes.length
 
 const runs: Readonly<Record<ManagementOperation, Method['run']>> = {
   'reminders.set'(name, schedule, method, ...args) {
@@ -67,6 +70,10 @@ const runs: Readonly<Record<ManagementOperation, Method['run']>> = {
     const setting = given as TimerSetting
     const type = typeOf(this)
     refuseInner(`timer ${String(name)}`, setting.callback)
+    const size = sizeOf(setting.data)
+    if (size > MAX_REMINDER_BYTES) {
+      throw new TroupeError('PAYLOAD_TOO_LARGE', `timer ${String(name)}: its data takes ${size} bytes, ${MAX_REMINDER_BYTES} may be kept in memory for it; keep them in the actor's state`)
+    }
     const args = argsOf(type, setting.data)
     timersOf(this).setFor(name as string, setting, type.app === undefined ? args : [args[0], setting.written.dueTime, setting.written.period])
   },

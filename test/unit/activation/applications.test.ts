@@ -260,6 +260,11 @@ describe('a timer', () => {
     await eventually(async () => (await host.manage({ type: 'Py', id: '1', operation: 'timers.list', args: [] })).value as unknown[], list => list.length === 0, 'it is gone')
   })
 
+  it('with more data than a reminder may have is refused (P7)', async () => {
+    const { host } = await serving()
+    expect(await failureOf(timer(host, { first: 10_000 }, { json: `"${'x'.repeat(300_000)}"` }))).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', message: expect.stringContaining('300002 bytes') as string })
+  })
+
   it('keeps its actor from being idle', async () => {
     const { app, host } = await serving({ idleMs: 20 })
     await call(host, '2', 'x')
