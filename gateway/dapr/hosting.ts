@@ -184,8 +184,10 @@ export class Hosting implements Dispatcher {
 
   async #on<Reply>(ask: (host: Host) => Promise<Reply>, patience: Patience = {}): Promise<Reply> {
     let leftMs = Math.min(patience.timeoutMs ?? WAIT_MS, PATIENCE_MS)
+    // One span for all waits: hosts may change under a call again and again.
+    let untilMs: number | undefined
     for (;;) {
-      const host = this.#host ?? await this.#whenNext(patience)
+      const host = this.#host ?? await this.#whenNext(patience, untilMs ??= this.#latestMs(patience))
       try {
         return await ask(host)
       } catch (error) {
@@ -199,15 +201,18 @@ export class Hosting implements Dispatcher {
         }
         const wasReplaced = this.#host !== host || this.#phase === 'changing'
         if (error.code !== 'HOST_STOPPING' || !wasReplaced || this.#phase === 'closed') throw error
-        if (this.#host === host) await this.#whenNext(patience)
+        if (this.#host === host) await this.#whenNext(patience, untilMs ??= this.#latestMs(patience))
       }
     }
   }
 
-  async #whenNext(patience: Patience): Promise<Host> {
-    const { timeoutMs = WAIT_MS } = patience
+  #latestMs({ timeoutMs = WAIT_MS }: Patience): number {
+    return this.#options.clock.monotonicMs() + Math.min(timeoutMs, WAIT_MS)
+  }
+
+  async #whenNext(patience: Patience, untilMs: number): Promise<Host> {
     const late = Promise.withResolvers<never>()
-    const timer = this.#options.clock.after(Math.min(timeoutMs, WAIT_MS), () => late.reject(new TroupeError('NOT_READY',
+    const timer = this.#options.clock.after(Math.max(0, untilMs - this.#options.clock.monotonicMs()), () => late.reject(new TroupeError('NOT_READY',
       this.#phase === 'starting' ? 'the application has not said which actors it hosts yet: its port does not answer; is it running?' : 'the sidecar hosts nothing at the moment; call again')))
     try {
       return await this.#wait(() => Promise.race([this.#next.promise, late.promise]), patience)

@@ -16,13 +16,18 @@ class FakeHost {
   answers: (string | TroupeError)[] = []
   stopping = Promise.withResolvers<void>()
   holdsStop = false
+  /** Calls wait until it is told to stop, and are refused then. */
+  holdsCalls = false
+  readonly #told = Promise.withResolvers<void>()
 
   call(): Promise<CallReply> {
     this.calls++
+    if (this.holdsCalls) return this.#told.promise.then(() => { throw new TroupeError('HOST_STOPPING', 'stops') })
     const answer = this.answers.shift() ?? 'ok'
     return typeof answer === 'string' ? Promise.resolve({ value: answer, host: 'h', epoch: 1 }) : Promise.reject(answer)
   }
   stop(): Promise<void> {
+    this.#told.resolve()
     return this.holdsStop ? this.stopping.promise : Promise.resolve()
   }
 }
@@ -96,6 +101,24 @@ describe('a call', () => {
     await settle()
     expect(waiting).toEqual({ state: 'resolved', value: 'ok' })
     expect(hosts.map(({ calls }) => calls)).toEqual([1, 1])
+  })
+
+  it('waits no longer than its time in all, however often hosts change under it', async () => {
+    const { hosting, hosts, clock, call } = open()
+    await hosting.serve([])
+    hosts[0]!.holdsCalls = true
+    const seen = watch(call())
+    for (let second = 0; second < 61; second++) {
+      const host = hosts.at(-1)!
+      host.holdsStop = true
+      const changed = hosting.serve([])
+      await clock.advance(1_000)
+      host.stopping.resolve()
+      await changed
+      hosts.at(-1)!.holdsCalls = true
+    }
+    await settle()
+    expect(seen).toMatchObject({ state: 'rejected', value: { code: 'NOT_READY', executed: 'no' } })
   })
 
   it('fails when the sidecar stops before there is a host', async () => {
